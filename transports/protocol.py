@@ -1,0 +1,61 @@
+"""What every transport is: one verb, one check and a close."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from transports.errors import Code
+from transports.message import Mail, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a check, in the order it was gone through; the first failure is the last stage.
+
+    ``name`` is one of ``address``, ``connect``, ``tls``, ``sign_in``, ``sender``; ``code`` and ``detail`` are set
+    for a failure and follow the rules of :class:`~transports.errors.DeliveryError`. ``seconds`` is how long it took.
+    """
+
+    name: str
+    ok: bool
+    seconds: float
+    code: Code | None = None
+    detail: str = ""
+
+
+class Transport(Protocol):
+    """Hands mails to one provider account. Safe to call concurrently; owns its connections.
+
+    ``send`` returns a receipt that has a verdict for every owed recipient, or raises a
+    :class:`~transports.errors.DeliveryError` that holds for the whole mail. It ends within ``timeout`` seconds,
+    connect to final reply; after the mail was handed over and before the provider answered, that end is
+    :class:`~transports.errors.OutcomeUnknown`, earlier it is ``Unreachable``. When it is cancelled it gives up its
+    connection and re-raises; the caller must then take the outcome for unknown.
+
+    ``check`` goes through the stages up to the sender without sending a mail and never raises for a failed stage.
+    """
+
+    @property
+    def name(self) -> str:
+        """``smtp``, ``microsoft365`` or ``gmail``: the metric label."""
+        ...
+
+    async def send(self, mail: Mail, timeout: float) -> Receipt: ...
+
+    async def check(self, timeout: float) -> Sequence[Stage]: ...
+
+    async def aclose(self) -> None:
+        """Closes every connection; running sends may finish first. Idempotent."""
+        ...
+
+
+class TokenSource(Protocol):
+    """Gives a current OAuth access token of one account.
+
+    Raises :class:`~transports.errors.AccountProblem` when a person must consent again,
+    ``PlatformProblem`` when our own app credentials fail, ``Temporary`` when the token service is away.
+    """
+
+    async def token(self, *, refresh: bool = False) -> str:
+        """A token; with ``refresh`` a new one even if the cached one looks valid (after a 401)."""
+        ...
