@@ -1,0 +1,30 @@
+"""The test beds of all transports. A new transport adds its harness here and has passed when the suite passes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import uvloop
+
+from tests.contract.harness import Harness
+from tests.contract.smtp_harness import SmtpHarness
+from tests.fixtures_tls import TestCertificates
+from transports.smtp.settings import Security
+
+HARNESSES = {
+    "smtp-starttls": lambda tls: SmtpHarness(tls, Security.STARTTLS),
+    "smtp-implicit-tls": lambda tls: SmtpHarness(tls, Security.TLS),
+}
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both loops: uvloop is what the consumer runs on, and its TLS and sockets are its own."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=sorted(HARNESSES))
+async def harness(request: pytest.FixtureRequest, tls: TestCertificates) -> AsyncIterator[Harness]:
+    """Each transport's test bed in turn."""
+    bed: Harness = HARNESSES[request.param](tls)
+    yield bed
+    await bed.close()

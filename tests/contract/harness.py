@@ -1,0 +1,63 @@
+"""What the conformance suite needs from a transport's test bed; each transport brings one.
+
+A harness runs a real server (or a faithful fake of the provider) and can make it misbehave on demand.
+"""
+
+from typing import Protocol
+
+from transports.protocol import Transport
+
+CANARY = "canary@provider.example"
+"""In every text the misbehaving provider sends; must never come out of a transport."""
+
+
+class Harness(Protocol):
+    """``secret`` is the password or token in use; ``name`` is the transport's."""
+
+    name: str
+    secret: str
+
+    def make(self) -> Transport:
+        """A transport whose settings are right."""
+
+    def make_with_wrong_secret(self) -> Transport:
+        """A transport whose sign-in is refused."""
+
+    def make_unreachable(self) -> Transport:
+        """A transport for an endpoint where nobody listens."""
+
+    def delivered(self) -> list[tuple[str, bytes]]:
+        """Each hand-over: recipient and message, as the provider has them."""
+
+    def sign_ins(self) -> int:
+        """How often somebody tried to sign in."""
+
+    def refuse_recipient(self, address: str) -> None:
+        """This recipient is refused for good."""
+
+    def defer_recipient(self, address: str) -> None:
+        """This recipient is put off."""
+
+    def refuse_mail(self) -> None:
+        """Every mail is refused for good as a whole."""
+
+    def defer_mail(self) -> None:
+        """Every mail is put off as a whole."""
+
+    def hang_before_hand_over(self) -> None:
+        """No reply to anything once connected."""
+
+    def hang_after_hand_over(self) -> None:
+        """A mail is taken, and no reply given."""
+
+    def cut_after_hand_over(self) -> None:
+        """A mail is taken, and the connection is cut."""
+
+    def cut_before_hand_over(self) -> None:
+        """The connection is cut before the mail was given."""
+
+    def behave(self) -> None:
+        """All well again."""
+
+    async def close(self) -> None:
+        """Ends the test bed."""

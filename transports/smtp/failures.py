@@ -1,0 +1,121 @@
+"""Every exception of aiosmtplib, ssl and the socket becomes one of ours, once, by the tables below.
+
+What a *reply* means is not decided here but in ``replies``.
+"""
+
+import re
+import socket
+import ssl
+
+from aiosmtplib import errors as client
+
+from transports.errors import (
+    AccountProblem,
+    Code,
+    DeliveryError,
+    MessageRefused,
+    OutcomeUnknown,
+    Temporary,
+    Unreachable,
+)
+from transports.smtp.phases import Phase
+from transports.smtp.replies import Reply, classify
+
+NAME = "smtp"
+
+TIMED_OUT: dict[Phase, Code] = {
+    Phase.ADDRESS: Code.NAME_NOT_FOUND,
+    Phase.CONNECT: Code.CONNECT_TIMEOUT,
+    Phase.TLS: Code.TLS_FAILED,
+}
+"""A silence in this phase; every other phase is ``REPLY_TIMEOUT``."""
+
+BROKEN: dict[Phase, Code] = {
+    Phase.ADDRESS: Code.NAME_NOT_FOUND,
+    Phase.CONNECT: Code.CONNECT_FAILED,
+    Phase.TLS: Code.TLS_FAILED,
+}
+"""A broken wire in this phase; every other phase is ``CONNECTION_LOST``."""
+
+CERTIFICATE: dict[int, Code] = {
+    9: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+"""OpenSSL's verify codes (x509_vfy.h); any other is ``CERTIFICATE_INVALID``."""
+
+# A handshake that was cut says nothing about the settings; any other TLS refusal (a plain-text port, no common version
+# or cipher) stays as it is until a person changes a setting.
+_CUT = re.compile(r"EOF|UNEXPECTED_EOF|SHUTDOWN|CLOSED|TIMED?_?OUT|INTERNAL_ERROR", re.IGNORECASE)
+
+
+def translate(error: Exception, phase: Phase) -> DeliveryError:
+    """``error``, raised in ``phase``, as one of ours.
+
+    In ``Phase.BODY`` whatever breaks leaves the outcome unknown, except a well-formed reply.
+    """
+    if isinstance(error, client.SMTPResponseException) and 200 <= error.code <= 599:
+        return classify(phase, Reply(error.code, error.message))
+    if phase is Phase.BODY:
+        return OutcomeUnknown(Code.OUTCOME_UNKNOWN, _word(error), transport=NAME)
+    for kind, decide in _TABLE:
+        if isinstance(error, kind):
+            return decide(error, phase)
+    raise TypeError(f"no translation for {type(error).__name__}") from error
+
+
+def _word(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no reply"
+    return "unreadable reply" if isinstance(error, client.SMTPResponseException) else "connection lost"
+
+
+def _certificate(error: Exception, phase: Phase) -> DeliveryError:
+    code = getattr(error, "verify_code", 0)
+    return AccountProblem(CERTIFICATE.get(code, Code.CERTIFICATE_INVALID), f"verify code {code}", transport=NAME)
+
+
+def _tls(error: Exception, phase: Phase) -> DeliveryError:
+    if phase is not Phase.TLS:
+        return _broken(error, phase)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or _CUT.search(str(error)):
+        return Unreachable(Code.TLS_FAILED, "handshake cut", transport=NAME)
+    return AccountProblem(Code.TLS_FAILED, "handshake refused", transport=NAME)
+
+
+def _timed_out(error: Exception, phase: Phase) -> DeliveryError:
+    return Unreachable(TIMED_OUT.get(phase, Code.REPLY_TIMEOUT), f"at {phase}", transport=NAME)
+
+
+def _broken(error: Exception, phase: Phase) -> DeliveryError:
+    return Unreachable(BROKEN.get(phase, Code.CONNECTION_LOST), f"at {phase}", transport=NAME)
+
+
+def _protocol(error: Exception, phase: Phase) -> DeliveryError:
+    return Temporary(Code.PROTOCOL_ERROR, f"at {phase}", transport=NAME)
+
+
+def _unresolved(error: Exception, phase: Phase) -> DeliveryError:
+    return Unreachable(Code.NAME_NOT_FOUND, transport=NAME)
+
+
+def _unwritable(error: Exception, phase: Phase) -> DeliveryError:
+    return MessageRefused(Code.MESSAGE_REFUSED, f"control character at {phase}", transport=NAME)
+
+
+# The first row that fits, so special classes stand before their parents. Builtin parents: aiosmtplib's classes are
+# also ConnectionError or TimeoutError, and every one of them is an OSError or an SMTPException.
+_TABLE = (
+    (ssl.SSLCertVerificationError, _certificate),
+    (ssl.SSLError, _tls),
+    (socket.gaierror, _unresolved),
+    (client.SMTPResponseException, _protocol),
+    (TimeoutError, _timed_out),
+    (OSError, _broken),
+    (client.SMTPException, _protocol),
+    (ValueError, _unwritable),
+)
+
+TRANSLATED: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+"""What a client call may raise; anything else is a defect of ours and passes through."""

@@ -1,0 +1,201 @@
+"""What replies mean, as data: which phase, code, enhanced code and text lead to which error. No logic.
+
+Read from the top, the first row that fits decides; special cases stand before general ones. ``code`` is a number or a
+class (``"5"``); ``enhanced`` is ``subject.detail`` (the class digit is the basic code's, which wins when the two
+disagree), ``"7."`` for a whole subject or ``""`` for any; ``text`` is a pattern searched in the reply's lower-case
+text, for providers that put different causes under one number. ``source`` says where the row comes from.
+"""
+
+from dataclasses import dataclass
+
+from transports.errors import (
+    AccountProblem,
+    Code,
+    DeliveryError,
+    MessageRefused,
+    RecipientDeferred,
+    RecipientRefused,
+    Temporary,
+    Throttled,
+    Unreachable,
+)
+from transports.smtp.phases import Phase
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row. ``retry_after`` is in seconds; None leaves it to the general schedule."""
+
+    phases: frozenset[Phase]
+    code: str
+    enhanced: str
+    text: str
+    error: type[DeliveryError]
+    reason: Code
+    retry_after: float | None
+    source: str
+
+
+def _at(*phases: Phase) -> frozenset[Phase]:
+    return frozenset(phases)
+
+
+ANY = frozenset(Phase)
+OPENING = _at(Phase.GREETING, Phase.EHLO)
+# The library sends STARTTLS and shakes hands in one call: a reply in phase TLS is the one to STARTTLS.
+STARTTLS = _at(Phase.STARTTLS, Phase.TLS)
+AUTH = _at(Phase.AUTH)
+MAIL = _at(Phase.MAIL)
+RCPT = _at(Phase.RCPT)
+DATA = _at(Phase.DATA)
+CONTENT = _at(Phase.DATA, Phase.BODY)
+ENVELOPE = _at(Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY)
+SENDER = _at(Phase.MAIL, Phase.DATA, Phase.BODY)
+
+EXCHANGE = "Exchange Online: learn.microsoft.com smtp-submission-improvements; PROVIDERS 4.1"
+GMAIL = "Gmail: support.google.com/a/answer/3726730; PROVIDERS 4.1"
+SASL = "RFC 4954 §4.7 and §6"
+CODES = "RFC 5321 §4.2.3"
+FIELD = "zone-mta config/bounces.txt"
+BLOCKED = r"spamhaus|block ?list|blacklist|blocked using"
+ENHANCED = "RFC 3463 and the IANA registry of RFC 5248"
+
+RULES: tuple[Rule, ...] = (
+    # too many connections: the pool makes itself smaller
+    Rule(OPENING | AUTH | SENDER, "432", "3.2", "", Throttled, Code.TOO_MANY_CONNECTIONS, MINUTE, EXCHANGE),
+    Rule(
+        ENVELOPE,
+        "4",
+        "",
+        r"(?:thread|connections?) limit exceeded",
+        Throttled,
+        Code.TOO_MANY_CONNECTIONS,
+        MINUTE,
+        EXCHANGE,
+    ),
+    Rule(
+        OPENING | AUTH | MAIL,
+        "421",
+        "",
+        r"too many (?:concurrent |simultaneous )?(?:smtp )?(?:connections|sessions)",
+        Throttled,
+        Code.TOO_MANY_CONNECTIONS,
+        MINUTE,
+        "Postfix smtpd(8) 421 4.7.0 too many connections; EXCHANGE 4.3.2",
+    ),
+    Rule(OPENING | AUTH | MAIL, "421", "3.2", "", Throttled, Code.TOO_MANY_CONNECTIONS, MINUTE, EXCHANGE),
+    # quotas that heal by themselves although the number says "for good"
+    Rule(ENVELOPE, "550", "4.5", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, "Gmail daily quota; PROVIDERS 4.1"),
+    Rule(ENVELOPE, "550", "7.236", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, "Exchange MOERA; PROVIDERS 1.5"),
+    Rule(ENVELOPE, "554", "2.252", "", AccountProblem, Code.SENDER_REFUSED, None, "Exchange SendAsDenied"),
+    Rule(ENVELOPE, "554", "", r"sendasdenied", AccountProblem, Code.SENDER_REFUSED, None, "Exchange SendAsDenied"),
+    Rule(ENVELOPE, "554", "2.0", r"storedrv", AccountProblem, Code.QUOTA_EXHAUSTED, HOUR, EXCHANGE),
+    Rule(
+        SENDER,
+        "554",
+        "2.2",
+        "",
+        AccountProblem,
+        Code.QUOTA_EXHAUSTED,
+        HOUR,
+        "Exchange, own mailbox full; PROVIDERS 4.1",
+    ),
+    # opening the connection: the endpoint, never the mail
+    Rule(OPENING, "4", "", "", Unreachable, Code.ENDPOINT_UNAVAILABLE, None, f"{CODES} (421)"),
+    Rule(OPENING, "5", "", "", Unreachable, Code.ENDPOINT_UNAVAILABLE, None, "RFC 5321 §3.1 (554), RFC 7504 (521)"),
+    Rule(STARTTLS, "4", "", "", Unreachable, Code.TLS_UNAVAILABLE, None, "RFC 3207 §4 (454)"),
+    Rule(STARTTLS, "5", "", "", AccountProblem, Code.TLS_NOT_OFFERED, None, "RFC 3207 §4: never go on without"),
+    # signing in
+    Rule(AUTH, "454", "7.0", r"too many", Throttled, Code.THROTTLED, 5 * MINUTE, GMAIL),
+    Rule(AUTH, "4", "", "", Temporary, Code.SIGN_IN_UNAVAILABLE, None, f"{SASL} (432, 454); 421"),
+    Rule(AUTH, "535", "7.139", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
+    Rule(AUTH, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
+    Rule(AUTH, "5", "7.57", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
+    Rule(AUTH, "530", "", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, SASL),
+    Rule(AUTH, "534", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL}; Gmail 5.7.9 app password"),
+    Rule(AUTH, "535", "", "", AccountProblem, Code.SIGN_IN_REFUSED, None, SASL),
+    Rule(AUTH, "538", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, SASL),
+    Rule(AUTH, "5", "7.", "", AccountProblem, Code.SIGN_IN_REFUSED, None, "policy: PROVIDERS 4.2"),
+    Rule(AUTH, "5", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL} (500, 501, 504): not understood"),
+    # blame on the account in any part of the envelope
+    Rule(ENVELOPE, "530", "", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, SASL),
+    Rule(ENVELOPE, "5", "7.57", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, EXCHANGE),
+    Rule(ENVELOPE, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
+    Rule(ENVELOPE, "5", "7.60", "", AccountProblem, Code.SENDER_REFUSED, None, "Exchange; PROVIDERS 4.2"),
+    Rule(ENVELOPE, "5", "7.26", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "RFC 7372; PROVIDERS 4.2"),
+    Rule(ENVELOPE, "5", "7.515", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "Microsoft; PROVIDERS 4.2"),
+    # blocklists lift; zone-mta defers them too
+    Rule(RCPT, "5", "", BLOCKED, RecipientDeferred, Code.TEMPORARY_FAILURE, HOUR, FIELD),
+    Rule(SENDER, "5", "", BLOCKED, Temporary, Code.TEMPORARY_FAILURE, HOUR, FIELD),
+    # slow down
+    Rule(SENDER | RCPT, "421", "7.", "", Throttled, Code.THROTTLED, None, GMAIL),
+    Rule(SENDER, "450", "2.1", "", Throttled, Code.THROTTLED, 15 * MINUTE, GMAIL),
+    Rule(SENDER, "4", "7.28", "", Throttled, Code.THROTTLED, None, "Gmail rate of mail; RFC 5248 registry"),
+    Rule(
+        SENDER,
+        "4",
+        "",
+        r"rate limit|throttl|too many messages|sending too fast",
+        Throttled,
+        Code.THROTTLED,
+        None,
+        FIELD,
+    ),
+    Rule(SENDER | RCPT, "421", "", "", Unreachable, Code.ENDPOINT_UNAVAILABLE, None, CODES),
+    # the sender
+    Rule(MAIL, "552", "", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, "RFC 1870 §6.1"),
+    Rule(MAIL, "5", "3.4", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(MAIL, "5", "2.3", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(MAIL, "500", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
+    Rule(MAIL, "502", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
+    Rule(MAIL, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "EmailEngine keeps 503 retryable; PROVIDERS 4.2"),
+    Rule(MAIL, "504", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
+    Rule(MAIL, "555", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
+    Rule(MAIL, "5", "", "", AccountProblem, Code.SENDER_REFUSED, None, "PROVIDERS 4.2: the stage decides blame"),
+    Rule(MAIL, "4", "", "", Temporary, Code.TEMPORARY_FAILURE, None, CODES),
+    # the recipients
+    Rule(RCPT, "452", "5.3", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10"),
+    Rule(RCPT, "552", "5.3", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10"),
+    Rule(RCPT, "452", "2.2", "", RecipientDeferred, Code.RECIPIENT_MAILBOX_FULL, HOUR, ENHANCED),
+    Rule(RCPT, "552", "2.2", "", RecipientDeferred, Code.RECIPIENT_MAILBOX_FULL, HOUR, ENHANCED),
+    Rule(RCPT, "552", "3.4", "", RecipientRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(RCPT, "552", "2.3", "", RecipientRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(RCPT, "452", "3.", "", RecipientDeferred, Code.RECIPIENT_DEFERRED, None, ENHANCED),
+    Rule(RCPT, "452", "", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10"),
+    Rule(RCPT, "552", "", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10: as 452"),
+    Rule(RCPT, "4", "", r"gr[ae]y-?list", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "RFC 6647 §5.1"),
+    Rule(RCPT, "450", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
+    Rule(RCPT, "451", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
+    Rule(RCPT, "450", "2.0", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
+    Rule(RCPT, "450", "2.1", "", RecipientDeferred, Code.RECIPIENT_DEFERRED, 15 * MINUTE, GMAIL),
+    Rule(RCPT, "4", "", "", RecipientDeferred, Code.RECIPIENT_DEFERRED, None, CODES),
+    Rule(RCPT, "5", "7.54", "", RecipientRefused, Code.RELAYING_DENIED, None, "Exchange: unable to relay"),
+    Rule(RCPT, "5", "7.64", "", RecipientRefused, Code.RELAYING_DENIED, None, "Exchange: relay access denied"),
+    Rule(RCPT, "5", "", r"relay", RecipientRefused, Code.RELAYING_DENIED, None, "PROVIDERS 4.2: 550 5.7.1"),
+    Rule(RCPT, "500", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
+    Rule(RCPT, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "EmailEngine keeps 503 retryable; PROVIDERS 4.2"),
+    Rule(RCPT, "5", "", "", RecipientRefused, Code.RECIPIENT_REFUSED, None, CODES),
+    # the content, before and after it was given
+    Rule(DATA, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2: logic"),
+    Rule(DATA, "554", "5.1", "", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2: no valid recipients"),
+    Rule(DATA, "5", "", r"no valid recipients", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2"),
+    Rule(CONTENT, "552", "7.", "", MessageRefused, Code.MESSAGE_REFUSED, None, f"{GMAIL}: content"),
+    Rule(CONTENT, "552", "2.2", "", Temporary, Code.RECIPIENT_MAILBOX_FULL, HOUR, ENHANCED),
+    Rule(CONTENT, "552", "", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, "RFC 1870 §6.3"),
+    Rule(CONTENT, "5", "3.4", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(CONTENT, "5", "2.3", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
+    Rule(CONTENT, "5", "", "", MessageRefused, Code.MESSAGE_REFUSED, None, CODES),
+    Rule(CONTENT, "4", "", "", Temporary, Code.TEMPORARY_FAILURE, None, f"{CODES}: nothing was accepted"),
+)
+
+KNOWN: frozenset[int] = frozenset(
+    {421, 450, 451, 452, 455, 500, 501, 502, 503, 504, 550, 551, 552, 553, 554, 555}  # RFC 5321 §4.2.3
+    | {432, 454, 530, 534, 535, 538}  # RFC 4954 §4.7, §6; RFC 3207 §4
+    | {521, 556}  # RFC 7504
+    | {422, 431, 441, 442, 446, 447, 449, 471, 541, 571}  # in the field: zone-mta config/bounces.txt
+)
+"""Codes whose meaning is agreed. Any other 5yz is not final: ``Temporary(UNKNOWN_REPLY)``, seen by an alert."""

@@ -1,0 +1,103 @@
+"""The SMTP transport: sends through the pool, repeats where nothing of the mail can have been accepted, and checks."""
+
+import asyncio
+from collections.abc import Sequence
+
+from transports.errors import AccountProblem, Code, DeliveryError
+from transports.message import Mail, Receipt
+from transports.mime import envelope_address
+from transports.protocol import Stage
+from transports.smtp.connection import Connection
+from transports.smtp.failures import NAME
+from transports.smtp.opening import open_connection
+from transports.smtp.phases import Phase
+from transports.smtp.pool import SIGN_IN_FAILURES, Pool
+from transports.smtp.replies import classify
+from transports.smtp.settings import SmtpContext, SmtpSettings
+from transports.smtp.stages import Stages
+from transports.smtp.transaction import deliver
+
+
+def _stale(connection: Connection, error: DeliveryError) -> bool:
+    """Whether the first command of a mail met what a server leaves behind that closed a kept connection."""
+    lost = error.code is Code.CONNECTION_LOST or error.detail.startswith("421")
+    return lost and connection.phase is Phase.MAIL
+
+
+class SmtpTransport:
+    """Hands mails to one account at one submission server; see :class:`transports.protocol.Transport`.
+
+    ``check_sender`` is the address that :meth:`check` offers in MAIL FROM; without it that stage is left out.
+    """
+
+    def __init__(self, settings: SmtpSettings, *, context: SmtpContext, check_sender: str | None = None) -> None:
+        self._settings = settings
+        self._context = context
+        self._check_sender = check_sender
+        self._pool = Pool(self._open, settings.max_connections, context)
+
+    @property
+    def name(self) -> str:
+        """``smtp``."""
+        return NAME
+
+    async def send(self, mail: Mail, timeout: float) -> Receipt:
+        """See :class:`transports.protocol.Transport`.
+
+        A mail is offered again within ``timeout`` in two cases, in both of which nothing of it was accepted: a *kept*
+        connection turns out to be closed at its first command (once), and the server has too many connections of
+        ours while others are open (until one of them is free, with a smaller pool).
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        fresh = False
+        while True:
+            async with self._pool.lease(deadline, fresh=fresh) as connection:
+                mails = connection.mails
+                try:
+                    return await deliver(connection, mail, deadline)
+                except DeliveryError as error:
+                    if error.code is Code.TOO_MANY_CONNECTIONS:
+                        if not self._pool.crowd():
+                            raise
+                    elif mails and not fresh and connection.mails == mails + 1 and _stale(connection, error):
+                        fresh = True
+                    else:
+                        raise
+
+    async def check(self, timeout: float) -> Sequence[Stage]:
+        """See :class:`transports.protocol.Transport`.
+
+        Uses a connection of its own, and signs in once even while the pool remembers a refusal: a person asked for
+        it. What it learns about the sign-in the pool learns too.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        stages = Stages(self._context.clock)
+        connection: Connection | None = None
+        try:
+            connection = await open_connection(self._settings, self._context, deadline, stages.enter)
+            self._pool.approve()
+            if self._check_sender is not None:
+                stages.enter(Phase.MAIL)
+                await self._offer_sender(connection, self._check_sender, deadline)
+        except DeliveryError as error:
+            if connection is None and isinstance(error, AccountProblem) and error.code in SIGN_IN_FAILURES:
+                self._pool.refuse(error)
+            return stages.failed(error)
+        finally:
+            if connection is not None:
+                await connection.quit()
+        return stages.passed()
+
+    async def _offer_sender(self, connection: Connection, sender: str, deadline: float) -> None:
+        path = b"FROM:<%b>" % envelope_address(sender, False).encode()
+        reply = await connection.command(Phase.MAIL, b"MAIL", path, deadline=deadline)
+        if not reply.accepted:
+            raise classify(Phase.MAIL, reply)
+        await connection.reset(deadline)
+
+    async def aclose(self) -> None:
+        """Closes every connection after running sends have finished. Idempotent; later sends are ``Unreachable``."""
+        await self._pool.aclose()
+
+    async def _open(self, deadline: float) -> Connection:
+        return await open_connection(self._settings, self._context, deadline)
