@@ -1,0 +1,50 @@
+# Every target makes the clone ready first (virtual environment, servers); nothing is written outside the clone.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export TMPDIR := $(CURDIR)/.local/tmp
+PYTHON_IN := .venv/bin/python
+
+.PHONY: help demo run test check bench chaos lock rabbitmq4 clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  MAILROOM_AMQP_URL=amqp://… uses that broker instead of a private one; ARGS=… is passed on."
+
+demo: ## Do the main job once: sample events, real broker, real mail servers, a checked table
+	@deploy/local/setup.sh broker
+	@$(PYTHON_IN) -m deploy.local.demo $(ARGS)
+
+run: ## The same, staying up until Ctrl-C
+	@deploy/local/setup.sh broker
+	@$(PYTHON_IN) -m deploy.local.demo --stay $(ARGS)
+
+test: ## Run every test (missing servers are skipped, with CI=true they fail)
+	@deploy/local/setup.sh broker tests
+	@$(PYTHON_IN) -m pytest $(ARGS)
+
+check: ## Lint, format, types, import contracts, and all tests with branch coverage
+	@deploy/local/setup.sh broker tests
+	@$(PYTHON_IN) -m ruff check .
+	@$(PYTHON_IN) -m ruff format --check .
+	@$(PYTHON_IN) -m mypy
+	@.venv/bin/lint-imports --no-cache
+	@$(PYTHON_IN) -m pytest --cov --cov-report=term $(ARGS)
+
+bench: ## Measure how fast waiting events are drained
+	@deploy/local/setup.sh broker
+	@$(PYTHON_IN) -m tests.bench $(ARGS)
+
+chaos: ## Kill, freeze and cut things at random and account for every mail
+	@deploy/local/setup.sh broker
+	@$(PYTHON_IN) -m tests.chaos $(ARGS)
+
+lock: ## Write the locks anew from pyproject.toml (ARGS=--upgrade for the newest versions)
+	@deploy/local/setup.sh
+	@$(PYTHON_IN) -m deploy.local.lock $(ARGS)
+
+rabbitmq4: ## Unpack RabbitMQ 4 below .local/ for the tests marked "versions" (root)
+	@deploy/local/rabbitmq4.sh
+
+clean: ## Remove everything that was made here, .venv and .local included
+	@rm -rf .venv .local .hypothesis build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What surrounds a running Mailroom: images, broker definitions, the lock, the local set-up. None of it is packaged."""
