@@ -1,0 +1,102 @@
+"""Host names, sender addresses and sender names: what is accepted as such, in one place, by pure functions.
+
+Each returns the value in the form it is kept in, or raises ``ValueError`` with half a sentence of ours that does not
+repeat the value. Whether a host may be connected to is the transport's guard's business.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from typing import Final
+
+import email_validator
+import idna
+
+from transports.message import Mailbox
+
+ALIAS_LENGTH: Final = 200
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMERIC: Final = re.compile(r"\d+|0x[0-9a-f]*")
+# C0, DEL and C1, the line and paragraph separators, and the marks that reorder what a reader sees.
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+_NAMED: Final = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>\s*")
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether the text has a character that could end a line, be invisible or reorder the text around it."""
+    return _CONTROL.search(text) is not None
+
+
+def host_name(text: str) -> str:
+    """A DNS name in lower case with A-labels (RFC 1123 §2.1, RFC 5891), or an IP address literal without brackets.
+
+    Raises:
+        ValueError: neither. Numbers in other notations (``0x7f.1``, ``2130706433``) are not addresses here.
+    """
+    if has_control_characters(text) or text != text.strip() or not text:
+        raise ValueError("is not a host name")
+    try:
+        return str(ipaddress.ip_address(text[1:-1] if text[0] == "[" and text[-1] == "]" else text))
+    except ValueError:
+        pass
+    name = text.removesuffix(".").lower()
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            raise ValueError("is not a host name") from None
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or _NUMERIC.fullmatch(labels[-1]):
+        raise ValueError("is not a host name or an IP address")
+    return name
+
+
+def sender_address(text: str) -> str:
+    """An address that can stand in From (RFC 5322 §3.4.1, RFC 6531): without display name, comments or quotes.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if has_control_characters(text):
+        raise ValueError("must not have control characters")
+    local, _, domain = text.rpartition("@")
+    try:
+        if host_name(domain)[-1] in "0123456789:":
+            raise ValueError("an IP address")
+        # The library refuses names of RFC 2606 and intranets, which a server of one's own may well know, so it is
+        # asked about the local part only.
+        kept = email_validator.validate_email(f"{local}@example.org", check_deliverability=False).local_part
+    except ValueError:  # covers EmailNotValidError
+        raise ValueError("is not an e-mail address such as notifications@example.org") from None
+    if len(text.encode()) > 254:
+        raise ValueError("must not be longer than 254 bytes")
+    return f"{kept}@{unicodedata.normalize('NFC', domain)}"
+
+
+def sender_alias(text: str) -> str:
+    """A display name for From: one line, at most 200 characters, outer blanks removed; may be empty.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if has_control_characters(text):
+        raise ValueError("must not have control characters or line breaks")
+    alias = text.strip()
+    if len(alias) > ALIAS_LENGTH:
+        raise ValueError(f"must not be longer than {ALIAS_LENGTH} characters")
+    return alias
+
+
+def mailbox(text: str) -> Mailbox:
+    """``Name <address>``, ``"Name" <address>`` or an address alone.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    match = _NAMED.fullmatch(text)
+    name, address = (match["name"], match["address"]) if match else ("", text.strip())
+    if len(name) >= 2 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return Mailbox(sender_address(address), sender_alias(name))

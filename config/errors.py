@@ -1,0 +1,72 @@
+"""What can go wrong around configuration, secrets and the store.
+
+These stand apart from :class:`transports.errors.DeliveryError`: none of them says anything about a mail. Their texts
+are ours, plain words for an operator, and never hold a secret, an address or a driver's text; so they may be logged
+and shown as they are. The exception that caused one may hold such values: it is chained, and the log shows only its
+type and place.
+"""
+
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """The base of this family; its text is safe to log and to show."""
+
+
+class ConfigurationError(ConfigError):
+    """The process cannot run with the settings it was given.
+
+    ``problems`` has every mistake found, each one sentence that names the variable and says what to write.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class WrongSecretKey(ConfigurationError):
+    """The keys in MAILROOM_SECRET_KEYS do not open this database; nothing is started with them."""
+
+
+class StoreUnavailable(ConfigError):
+    """The database did not answer in time, or not properly; the question stays open and must be held, not guessed."""
+
+
+class SchemaOutdated(ConfigError):
+    """The database has another schema than this version of the code; ``newer`` tells on which side it is."""
+
+    def __init__(self, text: str, *, newer: bool = False) -> None:
+        super().__init__(text)
+        self.newer = newer
+
+
+class SecretUnreadable(ConfigError):
+    """A sealed value cannot be opened: unknown key, another organisation or field, or it was changed."""
+
+
+class SettingsUnreadable(ConfigError):
+    """An organisation *has* settings, but they cannot be read.
+
+    It must be treated as hold, never as "nothing configured" (R6). ``organization`` is the organisation.
+    """
+
+    def __init__(self, organization: str, problem: str) -> None:
+        super().__init__(f"the settings of organisation {organization} cannot be read: {problem}")
+        self.organization = organization
+        self.problem = problem
+
+
+class UnknownOrganization(ConfigError):
+    """The organisation has no settings here."""
+
+    def __init__(self, organization: str) -> None:
+        super().__init__(f"organisation {organization} has no transport configured")
+        self.organization = organization
+
+
+class InvalidSettings(ConfigError):
+    """Settings for an organisation were refused; ``problems`` are pairs of field name and sentence, never values."""
+
+    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{field}: {sentence}" for field, sentence in self.problems))

@@ -1,0 +1,171 @@
+"""The database as the rest sees it: transactions that end in time, or a ``StoreUnavailable``.
+
+SQLite (one host) is opened in WAL mode, so that readers and the one writer do not wait for each other; a write
+transaction takes the writer's lock when it begins, because a transaction that starts reading and then writes cannot
+wait its turn (SQLITE_BUSY at once, https://www.sqlite.org/lang_transaction.html). PostgreSQL is reached by psycopg 3,
+with bounds for connecting, statements, locks and a peer that went silent.
+
+What is in the tables is not known here; :mod:`config.store_schema` and its neighbours know.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from config import store_migrations
+from config.errors import ConfigurationError, StoreUnavailable
+
+_WRITE: Final = "mailroom_write"
+_MANNERS: Final = 1.0
+_SQLITE_CLOCK: Final = "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"
+
+
+class Store:
+    """One pool of connections to one database; safe to use from many tasks of one event loop."""
+
+    def __init__(self, engine: AsyncEngine, *, deadline: float) -> None:
+        self._readers = engine
+        # SQLite's listener tells the two apart by this option; they share one pool.
+        self._writers = engine.execution_options(**{_WRITE: True})
+        self._deadline = deadline
+
+    @classmethod
+    async def open(cls, url: str, *, timeout: float = 5.0, pool_size: int = 5) -> Self:
+        """Opens a database that has the schema of this version; an SQLite file is made and upgraded if need be.
+
+        ``timeout`` (seconds) bounds each wait: for a connection, a lock, a statement. A whole transaction is given
+        three times that.
+
+        Raises:
+            StoreUnavailable: it cannot be reached.
+            SchemaOutdated: its schema is older (PostgreSQL) or newer than this version of the code.
+            ConfigurationError: the URL is not one of a supported database.
+        """
+        target = _parsed(url)
+        if target.get_backend_name() == "sqlite":
+            _create_privately(target)
+            await asyncio.to_thread(store_migrations.upgrade, url)
+        store = cls(_engine(target, timeout, pool_size), deadline=3 * timeout)
+        try:
+            await store.check_schema()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Closes all connections; idempotent."""
+        await self._readers.dispose()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._readers.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction for reading; see :meth:`write`."""
+        async with self._transaction(self._readers) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed at the end of the block and rolled back by any exception in it.
+
+        Raises:
+            StoreUnavailable: for whatever the database or its driver does, at the latest at the deadline. Whether a
+                commit that was under way took place is then not known.
+        """
+        async with self._transaction(self._writers) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            # Cancelled once, psycopg asks a silent server for up to ten seconds to stop; cancelled again, it hangs up.
+            async with (
+                asyncio.timeout(self._deadline + _MANNERS),
+                asyncio.timeout(self._deadline),
+                engine.begin() as connection,
+            ):
+                yield connection
+        except (SQLAlchemyError, OSError) as error:  # OSError covers TimeoutError
+            raise StoreUnavailable(f"the database failed ({_short(error)})") from error
+
+    async def ping(self) -> None:
+        """Asks the database for nothing; raises :class:`StoreUnavailable` when it does not answer."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def clock(self) -> datetime:
+        """The time by the database's clock."""
+        query = "SELECT clock_timestamp()" if self.dialect == "postgresql" else _SQLITE_CLOCK
+        async with self.read() as connection:
+            found = await connection.scalar(text(query))
+        return found if isinstance(found, datetime) else datetime.fromisoformat(str(found))
+
+    async def check_schema(self) -> None:
+        """Compares the schema with the one this code was written for.
+
+        Raises:
+            SchemaOutdated: they differ.
+            StoreUnavailable: it could not be asked.
+        """
+        async with self.read() as connection:
+            found = await connection.run_sync(store_migrations.current)
+        store_migrations.compare(found)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        target = make_url(url)
+    except ArgumentError:
+        target = None
+    if target is None or target.drivername not in ("sqlite+aiosqlite", "postgresql+psycopg"):
+        # Without the cause: it repeats the URL.
+        raise ConfigurationError(["MAILROOM_DATABASE_URL: is not sqlite+aiosqlite:///file or postgresql+psycopg://…"])
+    return target
+
+
+def _short(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return f"{type(cause).__name__} {state}" if state else type(cause).__name__
+
+
+def _create_privately(target: URL) -> None:
+    """Makes the database file readable by its owner only; SQLite would use the umask alone."""
+    path = Path(target.database or "")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"the database file {path} cannot be opened or made ({type(error).__name__})") from error
+
+
+def _engine(target: URL, timeout: float, pool_size: int) -> AsyncEngine:
+    options: dict[str, Any] = {
+        # The parameters of a failed statement would be in the error's text.
+        "hide_parameters": True,
+        "pool_timeout": timeout,
+        "pool_size": pool_size,
+        "max_overflow": 0,
+    }
+    if target.get_backend_name() == "sqlite":
+        engine = create_async_engine(target, connect_args={"timeout": timeout}, **options)
+        store_migrations.prepare_sqlite(engine.sync_engine, timeout, begin=_begin_sqlite)
+        return engine
+    arguments = store_migrations.postgresql_arguments(timeout)
+    return create_async_engine(target, connect_args=arguments, pool_pre_ping=True, pool_recycle=1800, **options)
+
+
+def _begin_sqlite(options: dict[str, Any]) -> str:
+    return "BEGIN IMMEDIATE" if options.get(_WRITE) else "BEGIN"

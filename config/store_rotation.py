@@ -1,0 +1,91 @@
+"""Sealing every stored secret anew with the current key: row by row, so it can stop anywhere and be run again.
+
+A row that already has the current key is passed over. Nobody else has to stop: with both keys in
+``MAILROOM_SECRET_KEYS`` every row can be read at any time, and what a row says does not change, so no version does
+either. A row that is changed meanwhile by somebody else is left to them: what they write has the current key.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Column, Table, select, update
+
+from config.errors import SecretUnreadable
+from config.secrets import SecretBox
+from config.store import Store
+from config.store_keyring import HASH_KEY
+from config.store_schema import keyring, organizations
+
+_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation found: rows sealed anew, rows that had the current key, and ids that no key opens."""
+
+    sealed_anew: int
+    current: int
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A column of sealed values: the field they are bound to, and how a row's id names their organisation."""
+
+    table: Table
+    key: Column[str]
+    column: Column[str | None]
+    field: str
+    organization: Callable[[str], str]
+
+
+_SEALED: Final = (
+    _Sealed(organizations, organizations.c.organization, organizations.c.password_sealed, "password", lambda key: key),
+    _Sealed(keyring, keyring.c.name, keyring.c.sealed, HASH_KEY, lambda _: ""),
+)
+
+
+async def rotate(store: Store, box: SecretBox, *, on_row: Callable[[], None] = lambda: None) -> Rotation:
+    """Seals what is not sealed with the first key of ``box``; ``on_row`` is called for each row looked at.
+
+    Raises:
+        ConfigurationError: there is no key.
+        StoreUnavailable: it stopped there; run it again.
+    """
+    box.require()
+    sealed_anew = current = 0
+    unreadable: list[str] = []
+    for where in _SEALED:
+        after = ""
+        while rows := await _page(store, where, after):
+            for key, token in rows:
+                on_row()
+                try:
+                    if box.is_current(token):
+                        current += 1
+                        continue
+                    plain = box.open(token, where.organization(key), where.field)
+                except SecretUnreadable:
+                    unreadable.append(key)
+                    continue
+                fresh = box.seal(plain, where.organization(key), where.field)
+                await _replace(store, where, key, token, fresh=fresh)
+                sealed_anew += 1
+            after = rows[-1][0]
+    return Rotation(sealed_anew, current, tuple(unreadable))
+
+
+async def _page(store: Store, where: _Sealed, after: str) -> list[tuple[str, str]]:
+    query = select(where.key, where.column).where(where.column.is_not(None), where.key > after)
+    async with store.read() as connection:
+        return [
+            (str(key), str(token)) for key, token in await connection.execute(query.order_by(where.key).limit(_PAGE))
+        ]
+
+
+async def _replace(store: Store, where: _Sealed, key: str, token: str, *, fresh: str) -> None:
+    """Writes the new token, unless somebody else has changed the row since the old one was read."""
+    statement = update(where.table).where(where.key == key, where.column == token)
+    async with store.write() as connection:
+        await connection.execute(statement.values({where.column: fresh}))

@@ -1,0 +1,164 @@
+"""The schema goes up and down, once however many try, and is what the code believes it is."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, inspect, make_url, text
+
+from config import store_migrations
+from config.errors import SchemaOutdated, StoreUnavailable
+from config.store import Store
+from config.store_schema import metadata
+from config.testing import sqlite_url
+
+pytest_plugins = ("tests.fixtures_store",)
+
+TABLES = {"organizations", "settings_version", "quarantine", "keyring"}
+
+
+def on(url, action):
+    """What ``action`` says with a plain connection to the database."""
+    target = make_url(url)
+    engine = create_engine(target.set(drivername="sqlite") if target.get_backend_name() == "sqlite" else target)
+    try:
+        with engine.begin() as connection:
+            return action(connection)
+    finally:
+        engine.dispose()
+
+
+def tables(url) -> set[str]:
+    return on(url, lambda connection: set(inspect(connection).get_table_names()))
+
+
+def set_revision(url, revision):
+    on(
+        url,
+        lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = :new"), {"new": revision}),
+    )
+
+
+def test_an_upgrade_makes_every_table_and_the_counter(empty_url):
+    assert store_migrations.upgrade(empty_url) is None
+    assert tables(empty_url) == TABLES | {"alembic_version"}
+    assert on(empty_url, lambda connection: connection.scalar(text("SELECT version FROM settings_version"))) == 0
+
+
+def test_a_second_upgrade_changes_nothing(store_url):
+    assert store_migrations.upgrade(store_url) == store_migrations.head()
+    assert on(store_url, lambda connection: connection.scalar(text("SELECT count(*) FROM settings_version"))) == 1
+
+
+def test_every_step_goes_down_and_up_again(empty_url):
+    script = store_migrations._scripts()
+    steps = [step.revision for step in script.walk_revisions()][::-1]
+    for revision in steps:
+        store_migrations.upgrade(empty_url, revision)
+        before = on(empty_url, lambda connection: repr(_shape(connection)))
+        store_migrations.downgrade(empty_url, "-1")
+        store_migrations.upgrade(empty_url, revision)
+        assert on(empty_url, lambda connection: repr(_shape(connection))) == before
+    store_migrations.downgrade(empty_url, "base")
+    assert tables(empty_url) <= {"alembic_version"}
+    store_migrations.upgrade(empty_url)
+    assert tables(empty_url) >= TABLES
+
+
+def _shape(connection: Connection):
+    found = inspect(connection)
+    return {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
+            found.get_pk_constraint(table),
+            sorted((index["name"], index["column_names"]) for index in found.get_indexes(table)),
+            found.get_check_constraints(table),
+        )
+        for table in sorted(found.get_table_names())
+    }
+
+
+def test_the_migrations_make_exactly_the_tables_the_code_uses(store_url):
+    def differences(connection):
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return compare_metadata(context, metadata)
+
+    assert on(store_url, differences) == []
+
+
+def test_names_of_constraints_are_the_same_in_code_and_database(store_url):
+    assert on(store_url, lambda connection: inspect(connection).get_check_constraints("settings_version"))[0][
+        "name"
+    ] == ("ck_settings_version_single_row")
+    assert on(store_url, lambda connection: inspect(connection).get_pk_constraint("organizations"))["name"] == (
+        "pk_organizations"
+    )
+
+
+def test_of_many_upgrades_at_once_one_does_the_work_and_none_fails(empty_url):
+    together = threading.Barrier(6)
+
+    def upgrade():
+        together.wait()
+        return store_migrations.upgrade(empty_url)
+
+    with ThreadPoolExecutor(6) as pool:
+        had = [task.result() for task in [pool.submit(upgrade) for _ in range(6)]]
+    assert sorted(found or "" for found in had) == ["", *[store_migrations.head()] * 5]
+    assert on(empty_url, lambda connection: connection.scalar(text("SELECT count(*) FROM settings_version"))) == 1
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty_url):
+    on(empty_url, lambda connection: connection.execute(text("CREATE TABLE keyring (x integer)")))
+    with pytest.raises(StoreUnavailable):
+        store_migrations.upgrade(empty_url)
+    assert tables(empty_url) == {"keyring"}
+
+
+async def test_sqlite_is_upgraded_when_it_is_opened(tmp_path):
+    store = await Store.open(sqlite_url(tmp_path))
+    await store.check_schema()
+    await store.close()
+    assert tables(sqlite_url(tmp_path)) >= TABLES
+
+
+async def test_postgresql_without_tables_is_not_touched_and_the_reader_told_what_to_do(postgres_url):
+    with pytest.raises(SchemaOutdated, match="mailroom database upgrade") as caught:
+        await Store.open(postgres_url)
+    assert not caught.value.newer
+    assert tables(postgres_url) == set()
+
+
+async def test_a_database_newer_than_the_code_is_refused_and_left_alone(store_url):
+    set_revision(store_url, "9999")
+    with pytest.raises(SchemaOutdated, match="newer") as caught:
+        await Store.open(store_url)
+    assert caught.value.newer
+    with pytest.raises(SchemaOutdated, match="newer"):
+        store_migrations.upgrade(store_url)
+    assert (
+        on(store_url, lambda connection: connection.scalar(text("SELECT version_num FROM alembic_version"))) == "9999"
+    )
+
+
+async def test_a_change_of_the_schema_under_a_running_process_is_noticed(store_url):
+    store = await Store.open(store_url)
+    try:
+        set_revision(store_url, "9999")
+        with pytest.raises(SchemaOutdated):
+            await store.check_schema()
+    finally:
+        await store.close()
+
+
+def test_a_path_with_percent_signs_is_no_trouble(tmp_path: Path):
+    folder = tmp_path / "100%s"
+    folder.mkdir()
+    store_migrations.upgrade(sqlite_url(folder))
+    with sqlite3.connect(folder / "mailroom.db") as connection:
+        assert connection.execute("SELECT count(*) FROM settings_version").fetchone() == (1,)
+    connection.close()
