@@ -1,0 +1,55 @@
+"""A delivered message: ours until it is acknowledged, or until the channel it came on is gone."""
+
+from typing import Any
+
+from consumer.broker_channel import Channel
+from consumer.broker_properties import Properties
+
+
+class Incoming:
+    """A message that was delivered to us and is ours until it is acknowledged or its channel is gone.
+
+    ``delivery_count`` is how often it was delivered before and came back; ``received`` is the clock's reading.
+    """
+
+    __slots__ = (
+        "_channel", "_settled", "_tag", "body", "delivery_count", "exchange", "properties", "queue", "received",
+        "redelivered", "routing_key",
+    )  # fmt: skip
+
+    def __init__(self, channel: Channel, queue: str, method: Any, properties: Properties, body: bytes) -> None:
+        self._channel = channel
+        self._tag: int = method.delivery_tag
+        self._settled = False
+        self.queue = queue
+        self.body = body
+        self.properties = properties
+        self.exchange: str = _text(method.exchange)
+        self.routing_key: str = _text(method.routing_key)
+        self.redelivered: bool = method.redelivered
+        count = properties.headers.get("x-delivery-count", 0)
+        self.delivery_count = count if isinstance(count, int) else 0
+        self.received = channel.connection.liveness.now()
+
+    def ack(self) -> bool:
+        """Acknowledge it. False when nothing was sent: acknowledged before, or no longer ours (see `current`)."""
+        if self._settled:
+            return False
+        self._settled = True
+        return self._channel.ack(self._tag)
+
+    def current(self) -> bool:
+        """Whether it is still ours: its channel is open, and this process was not frozen since it came."""
+        return self._channel.usable()
+
+    def give_back(self) -> bool:
+        """Return it to its queue, counting it as failed there; it is delivered again at once. False as for `ack`."""
+        if self._settled:
+            return False
+        self._settled = True
+        return self._channel.reject(self._tag)
+
+
+def _text(value: str | bytes) -> str:
+    """pika hands over bytes where a name or key is not UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
