@@ -92,6 +92,7 @@ class Broker:
         self._changes = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
         self._closing = False
+        self._was_blocked = False
 
     @property
     def connected(self) -> bool:
@@ -237,6 +238,9 @@ class Broker:
         self._publish.abort("process was frozen")
 
     def _changed(self) -> None:
+        was_blocked, self._was_blocked = self._was_blocked, self.blocked
+        if was_blocked and not self.blocked:
+            self._publishing.unblocked()
         self._changes.set()
         if self.on_change is None:
             return

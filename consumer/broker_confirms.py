@@ -71,10 +71,10 @@ class Confirms:
             self._settle(self._pending.pop(tag), PublishFailed(Reason.TIMEOUT, maybe_published=True))
         return len(expired)
 
-    def postpone(self, seconds: float) -> None:
-        """Give all of them more time: the broker was not reading."""
+    def restart(self, deadline: float) -> None:
+        """Give all of them until then: the broker was not reading."""
         for pending in self._pending.values():
-            pending.deadline += seconds
+            pending.deadline = max(pending.deadline, deadline)
 
     def fail_all(self, detail: str) -> None:
         """The channel is gone, and with it all answers that had not come."""

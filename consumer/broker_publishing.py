@@ -190,12 +190,16 @@ class Publishing:
             delay = max(deadline - self._clock(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
 
+    def unblocked(self) -> None:
+        """The broker reads again: what it could not answer meanwhile gets the whole time for its answer."""
+        self._confirms.restart(self._clock() + self._confirm_timeout)
+
     def _expire(self) -> None:
         self._timer = None
         now, channel, confirms = self._clock(), self._channel, self._confirms
         if channel is not None and channel.connection.blocked:
             # It does not read, so it cannot answer; this says nothing about the messages.
-            confirms.postpone(self._confirm_timeout)
+            confirms.restart(now + self._confirm_timeout)
         elif confirms.expire(now) and channel is not None:
             # The answers may come yet, or a queue has lost its leader: this channel is not trusted any more.
             channel.drop("confirm timeout")

@@ -257,7 +257,7 @@ async def test_memory_alarm_stops_publishing_and_not_acknowledging(stoppable: Pr
     declare(url, "later")
     put(url, "work", ["1", "2", "3"])
     inbox = Inbox()
-    async with broker(url, confirm_timeout=1.0) as client:
+    async with broker(url, confirm_timeout=3.0) as client:
         await client.publish("", "later", b"", Properties())
         client.subscribe("work", prefetch=1, on_message=inbox)
         await inbox.holds(1)
@@ -274,7 +274,7 @@ async def test_memory_alarm_stops_publishing_and_not_acknowledging(stoppable: Pr
                 await inbox.holds(number)
                 assert inbox.messages[number - 1].ack()
             with pytest.raises(PublishFailed) as failed:
-                await client.publish("", "later", b"", Properties(), timeout=2.5)
+                await client.publish("", "later", b"", Properties(), timeout=4.0)
             assert not failed.value.maybe_published
             assert not all(task.done() for task in waiting)
         finally:

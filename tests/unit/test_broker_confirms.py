@@ -95,9 +95,10 @@ async def test_only_what_is_overdue_expires_and_the_broker_may_have_it() -> None
     assert books.confirms.next_deadline == 12.0
 
 
-async def test_postponed_messages_get_the_time_the_broker_did_not_read() -> None:
+async def test_messages_the_broker_did_not_read_get_the_whole_time_again_and_never_less() -> None:
     books = Books(1, deadline=10.0)
-    books.confirms.postpone(5.0)
+    books.confirms.restart(15.0)
+    books.confirms.restart(12.0)
     assert books.confirms.expire(14.9) == 0
     assert books.confirms.expire(15.0) == 1
 
