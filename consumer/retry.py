@@ -1,0 +1,117 @@
+"""The retry rule: pure, with the clock and the randomness as arguments. Only ``settle`` acts on what it says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from consumer.attempt import Attempt
+from consumer.outcome import Branch, Dead, Decision, Park, Reason, Retry
+from transports.errors import (
+    AccountProblem,
+    Code,
+    DeliveryError,
+    OutcomeUnknown,
+    Permanent,
+    PlatformProblem,
+    Throttled,
+)
+
+_PLATFORM_PAUSE = 60.0
+_THROTTLE_PAUSE = 60.0
+_LONGEST_PAUSE = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long and how often. All times in seconds.
+
+    ``schedule`` holds the pauses after the first, second … failure; the last one repeats until ``max_age``.
+    ``jitter`` spreads each pause by that share to either side. A code nobody has classified is tried
+    ``unknown_code_tries`` times only. ``unknown_pause`` precedes the one resend after an unknown outcome.
+    """
+
+    schedule: tuple[float, ...] = (15.0, 60.0, 300.0, 900.0, 3600.0)
+    max_age: float = 72 * 3600.0
+    jitter: float = 0.2
+    unknown_code_tries: int = 5
+    unknown_pause: float = 300.0
+
+
+def decide(
+    error: DeliveryError,
+    attempt: Attempt,
+    *,
+    now: datetime,
+    expiry: datetime | None,
+    hold_unknown: bool,
+    policy: Policy,
+    random: Callable[[], float],
+) -> Branch:
+    """What becomes of the recipients that met ``error``.
+
+    ``attempt`` is the state *before* this failure. ``random`` gives a number in [0, 1). An event whose next try would
+    come after its ``expiry`` is given up at once, because no further try can help it.
+    """
+    decision, reason = _rule(error, attempt, now, hold_unknown, policy, random)
+    if isinstance(decision, Retry) and expiry is not None and (expiry - now).total_seconds() <= decision.after:
+        decision, reason = Dead(), Reason.EXPIRED
+    return Branch(decision, reason, detail=error.detail, unknown=isinstance(error, OutcomeUnknown))
+
+
+def _rule(
+    error: DeliveryError,
+    attempt: Attempt,
+    now: datetime,
+    hold_unknown: bool,
+    policy: Policy,
+    random: Callable[[], float],
+) -> tuple[Decision, Code | Reason]:
+    match error:
+        case AccountProblem():
+            return Park(), error.code
+        case PlatformProblem():
+            pause = _bounded(error.retry_after, _PLATFORM_PAUSE)
+            return Retry(_spread(pause, policy.jitter, random), counted=False), error.code
+        case OutcomeUnknown():
+            if hold_unknown or attempt.unknown:
+                return Dead(), error.code
+            return Retry(_spread(policy.unknown_pause, policy.jitter, random)), error.code
+        case Permanent():
+            return Dead(), error.code
+        case Throttled():
+            # Never earlier than the provider said; the spread only goes upwards.
+            pause = _bounded(error.retry_after, _THROTTLE_PAUSE)
+            return Retry(pause * (1 + policy.jitter * random()), counted=False), error.code
+        case _:
+            return _temporary(error, attempt, now, policy, random)
+
+
+def _temporary(
+    error: DeliveryError, attempt: Attempt, now: datetime, policy: Policy, random: Callable[[], float]
+) -> tuple[Decision, Code | Reason]:
+    unclassified = error.code in (Code.UNKNOWN_REPLY, Code.INTERNAL_ERROR)
+    if unclassified and attempt.number + 1 >= policy.unknown_code_tries:
+        return Dead(), error.code
+    # The exponent of a schedule is its index: clamped, so that no count can overflow it.
+    pause = _spread(policy.schedule[min(attempt.number, len(policy.schedule) - 1)], policy.jitter, random)
+    if error.retry_after is not None:
+        pause = max(pause, _bounded(error.retry_after, pause))
+    if attempt.age(now) + pause > policy.max_age:
+        return Dead(), Reason.RETRIES_EXHAUSTED
+    return Retry(pause), error.code
+
+
+def _bounded(seconds: float | None, default: float) -> float:
+    if seconds is None or not seconds > 0:
+        return default
+    return min(seconds, _LONGEST_PAUSE)
+
+
+def _spread(seconds: float, jitter: float, random: Callable[[], float]) -> float:
+    return seconds * (1 + jitter * (2 * random() - 1))
+
+
+def tier(seconds: float, tiers: tuple[int, ...]) -> int:
+    """The wait queue for a pause: the largest that fits, so that nothing comes back early by more than a second."""
+    fitting = [step for step in tiers if step <= seconds]
+    return max(fitting, default=min(tiers))

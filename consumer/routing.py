@@ -1,0 +1,82 @@
+"""Whose transport carries an event: pure. There is no fall-back from one transport to another, whatever breaks (R6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.choices import OrganizationSettings, TransportKind
+from consumer.outcome import Reason
+from transports.errors import Code
+from transports.message import Mailbox
+from transports.smtp.settings import SmtpSettings
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformDefault:
+    """The platform's own SMTP service and its no-reply sender (R1)."""
+
+    smtp: SmtpSettings
+    sender: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a transport is built from; only the platform's own account may be reached without the address guard."""
+
+    settings: SmtpSettings
+    platform: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The one way out for an event.
+
+    ``key`` names the pool of connections: an organisation, or the empty string for the platform default.
+    ``version`` is that of the organisation's settings, 0 for the default.
+    """
+
+    key: str
+    transport: str
+    account: Account
+    sender: Mailbox
+    version: int
+    suspended: bool = False
+
+    @property
+    def platform(self) -> bool:
+        """Whether this is the platform's own transport, whose faults are ours and never an organisation's."""
+        return self.account.platform
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoute:
+    """There is no way out now: the organisation's account needs attention, or nothing is set up for it."""
+
+    reason: Code | Reason
+    transport: str
+    platform: bool
+
+
+def choose(settings: OrganizationSettings | None, default: PlatformDefault | None, now: datetime) -> Route | NoRoute:
+    """The route of an organisation; ``settings`` is ``None`` only when it has configured nothing at all.
+
+    A suspended account is tried again once its ``retry_at`` has come, and not before.
+    """
+    if settings is None:
+        if default is None:
+            return NoRoute(Code.PLATFORM_SETTINGS, DEFAULT, platform=True)
+        return Route("", DEFAULT, Account(default.smtp, platform=True), default.sender, version=0)
+    if settings.kind is not TransportKind.SMTP or settings.smtp is None:
+        return NoRoute(Reason.UNSUPPORTED_TRANSPORT, settings.kind.value, platform=False)
+    suspension = settings.suspension
+    if suspension is not None and (suspension.retry_at is None or now < suspension.retry_at):
+        return NoRoute(suspension.code, settings.kind.value, platform=False)
+    return Route(
+        settings.organization,
+        settings.kind.value,
+        Account(settings.smtp, platform=False),
+        settings.sender,
+        settings.version,
+        suspended=suspension is not None,
+    )

@@ -1,0 +1,63 @@
+"""Whose transport carries an event: a table, and no way round it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from config.organizations import OrganizationSettings, Suspension, TransportKind
+from consumer.outcome import Reason
+from consumer.routing import NoRoute, PlatformDefault, Route, choose
+from tests.builders import NOON, SENDER
+from transports.errors import Code
+from transports.message import Mailbox
+from transports.smtp.settings import Security, SmtpSettings
+
+RELAY = SmtpSettings("relay.platform.example", 25, Security.NONE)
+DEFAULT = PlatformDefault(RELAY, Mailbox("no-reply@platform.example", "Platform"))
+OWN = OrganizationSettings(
+    "acme", 7, TransportKind.SMTP, SENDER, SmtpSettings("mail.acme.example", 587, Security.STARTTLS), None
+)
+
+
+def route_of(settings):
+    route = choose(settings, DEFAULT, NOON)
+    assert isinstance(route, Route)
+    return route
+
+
+def suspended(retry_at):
+    return replace(OWN, suspension=Suspension(Code.SIGN_IN_REFUSED, NOON - timedelta(hours=2), retry_at))
+
+
+def test_an_organization_that_configured_nothing_is_served_by_the_platform():
+    route = route_of(None)
+    assert (route.account.settings, route.sender, route.platform) == (RELAY, DEFAULT.sender, True)
+
+
+def test_a_configured_organization_uses_its_own_server_and_sender_and_nothing_else():
+    route = route_of(OWN)
+    assert (route.account.settings, route.sender, route.platform) == (OWN.smtp, SENDER, False)
+    assert (route.key, route.version) == ("acme", 7)
+
+
+@pytest.mark.parametrize("retry_at", [None, NOON + timedelta(seconds=1)])
+def test_a_suspended_account_has_no_route_and_never_the_platforms(retry_at):
+    route = choose(suspended(retry_at), DEFAULT, NOON)
+    assert route == NoRoute(Code.SIGN_IN_REFUSED, "smtp", platform=False)
+
+
+def test_a_suspended_account_is_tried_again_when_its_time_has_come():
+    route = route_of(suspended(NOON))
+    assert route.suspended
+    assert not route.platform
+
+
+@pytest.mark.parametrize("kind", [TransportKind.MICROSOFT365, TransportKind.GMAIL])
+def test_a_transport_this_version_cannot_serve_has_no_route_and_never_the_platforms(kind):
+    route = choose(replace(OWN, kind=kind, smtp=None), DEFAULT, NOON)
+    assert route == NoRoute(Reason.UNSUPPORTED_TRANSPORT, kind.value, platform=False)
+
+
+def test_without_a_platform_default_there_is_no_route_and_it_is_our_fault():
+    assert choose(None, None, NOON) == NoRoute(Code.PLATFORM_SETTINGS, "default", platform=True)
