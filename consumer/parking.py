@@ -1,0 +1,144 @@
+"""Parked events: kept while an organisation's account needs attention, and let go by themselves when it is mended.
+
+A sweep looks once at every event that was parked when it began. Events of a mended organisation go back to the sorter,
+expired ones and those parked too long become dead letters, and the rest is appended anew, so that no old message pins
+the broker's log. One sweep of a partition at a time: the parked queues have a single active consumer.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from config.errors import SettingsUnreadable
+from config.logs import get_logger
+from config.organizations import Directory
+from consumer import names
+from consumer.attempt import read, stamp, write
+from consumer.broker import Broker, Incoming
+from consumer.metrics import Metrics
+from consumer.outcome import Reason
+from consumer.routing import NoRoute, PlatformDefault, choose
+
+log = get_logger(__name__)
+
+_PREFETCH = 50
+_QUIET = 5.0
+"""Seconds without a delivery after which a sweep takes it that another replica holds the queue."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """What a sweep did, in events."""
+
+    released: int = 0
+    kept: int = 0
+    dead: int = 0
+
+
+class Parking:
+    """Sweeps the parked queues. ``longest`` bounds how long an event may stay."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        directory: Directory,
+        *,
+        default: PlatformDefault | None,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        new_copy: Callable[[], str],
+        longest: timedelta = timedelta(days=7),
+    ) -> None:
+        self._broker = broker
+        self._directory = directory
+        self._default = default
+        self._metrics = metrics
+        self._now = now
+        self._new_copy = new_copy
+        self._longest = longest
+
+    async def sweep(self, partition: str) -> Sweep:
+        """Goes once through the parked events of a partition.
+
+        Raises StoreUnavailable when settings cannot be read, and BrokerError; what was not settled stays parked.
+        """
+        queue = names.parked_queue(partition)
+        count = (await self._broker.queue_state(queue)).ready
+        done = Sweep()
+        if count == 0:
+            return done
+        inbox: asyncio.Queue[Incoming] = asyncio.Queue()
+        tried: set[str] = set()
+        subscription = self._broker.subscribe(queue, prefetch=_PREFETCH, on_message=inbox.put_nowait)
+        try:
+            for _ in range(count):
+                try:
+                    async with asyncio.timeout(_QUIET):
+                        incoming = await inbox.get()
+                except TimeoutError:
+                    break
+                await self._settle(incoming, partition, tried, done)
+        finally:
+            await self._broker.unsubscribe(subscription)
+        if done.released or done.dead:
+            log.info("parked events swept", partition=partition, count=done.released)
+        return done
+
+    async def mended(self, organization: str) -> bool:
+        """Whether parked events of an organisation may go now. Raises StoreUnavailable."""
+        return await self._mended(organization, self._now(), set())
+
+    async def _settle(self, incoming: Incoming, partition: str, tried: set[str], done: Sweep) -> None:
+        now = self._now()
+        headers = incoming.properties.headers
+        attempt = read(headers, now)
+        organization = str(headers.get(names.H_ORGANIZATION, ""))
+        reason = self._over(headers, attempt.parked_at or now, now)
+        if reason is not None:
+            exchange, key = names.DEAD, names.DEAD_KEY
+            ours = write(attempt) | {names.H_REASON: str(reason), names.H_DEAD_AT: stamp(now)}
+            done.dead += 1
+        elif await self._mended(organization, now, tried):
+            exchange, key = names.SORT, names.H_PARTITION
+            ours = write(attempt.released(now))
+            done.released += 1
+        else:
+            exchange, key = names.PARKED, partition
+            ours = write(replace(attempt, parked_at=attempt.parked_at or now))
+            done.kept += 1
+        await self._move(incoming, exchange, key, ours)
+        if reason is not None:
+            transport = str(headers.get(names.H_TRANSPORT, ""))
+            self._metrics.outcome(transport, "expired" if reason is Reason.EXPIRED else "dead", str(reason))
+            self._metrics.dead_letter(str(reason))
+
+    def _over(self, headers: Mapping[str, object], parked_at: datetime, now: datetime) -> Reason | None:
+        expires = read({names.H_NOT_BEFORE: headers.get(names.H_EXPIRES)}, now).not_before
+        if expires is not None and expires <= now:
+            return Reason.EXPIRED
+        return Reason.PARKED_TOO_LONG if now - parked_at > self._longest else None
+
+    async def _mended(self, organization: str, now: datetime, tried: set[str]) -> bool:
+        """Whether the organisation's events may go; of a suspended one that is due for a try, a single event."""
+        try:
+            settings = await self._directory.get(organization)
+        except SettingsUnreadable:
+            return False
+        if isinstance(choose(settings, self._default, now), NoRoute):
+            return False
+        if settings is None or settings.suspension is None:
+            return True
+        if organization in tried:
+            return False
+        tried.add(organization)
+        return True
+
+    async def _move(self, incoming: Incoming, exchange: str, key: str, ours: dict[str, object]) -> None:
+        headers = names.without_broker_headers(incoming.properties.headers) | ours
+        for stale in (names.H_PARKED_AT, names.H_NOT_BEFORE):
+            if stale not in ours:
+                headers.pop(stale, None)
+        headers[names.H_COPY] = self._new_copy()
+        await self._broker.publish(exchange, key, incoming.body, replace(incoming.properties, headers=headers))
+        incoming.ack()

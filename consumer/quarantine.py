@@ -1,0 +1,74 @@
+"""Events that may kill the process: counted where a crash cannot undo the count, and convicted alone.
+
+The broker's own delivery count cannot tell the event that killed the process from those that were merely prefetched
+beside it, and RabbitMQ 3.10, 4.0 and 4.3 count differently. So a *redelivered* event is marked in the store right
+before it starts, and the mark is taken off when it was settled. An event whose mark is found again was being sent when
+the process died: from then on it runs alone (``gate``), and after a few such deaths it is a dead letter.
+The mark is a keyed hash of the message's bytes: no parser has touched them yet, and it says nothing about a person.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import Enum
+
+from config.errors import StoreUnavailable
+from config.logs import get_logger
+from config.store_quarantine import QuarantineStore
+from consumer.gate import Gate
+
+log = get_logger(__name__)
+
+TRIES = 3
+"""Deaths while an event was marked, after which it is taken for the cause."""
+
+
+class Entry(Enum):
+    """What the quarantine says of an event: it may run, or it has killed the process too often."""
+
+    RUN = "run"
+    POISON = "poison"
+
+
+class Quarantine:
+    """Lets redelivered events in. ``digest`` makes the keyed hash of a message's bytes."""
+
+    def __init__(
+        self, store: QuarantineStore, gate: Gate, *, now: Callable[[], datetime], digest: Callable[[bytes], bytes]
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._now = now
+        self._digest = digest
+
+    @asynccontextmanager
+    async def fresh(self) -> AsyncIterator[None]:
+        """Around an event that is delivered for the first time: nothing is written down for it."""
+        async with self._gate.together():
+            yield
+
+    @asynccontextmanager
+    async def redelivered(self, body: bytes) -> AsyncIterator[Entry]:
+        """Around a redelivered event; raises :class:`config.errors.StoreUnavailable`.
+
+        A clean end of the block, and any exception in it, takes the mark off; only the death of the process leaves it.
+        """
+        key = self._digest(body)
+        marks = await self._store.tries(key)
+        if marks >= TRIES:
+            yield Entry.POISON
+            await self._unmark(key)
+            return
+        async with self._gate.alone() if marks else self._gate.together():
+            try:
+                await self._store.start(key, self._now())
+                yield Entry.RUN
+            finally:
+                await self._unmark(key)
+
+    async def _unmark(self, key: bytes) -> None:
+        try:
+            await self._store.clear(key)
+        except StoreUnavailable:
+            # A mark that stays is pruned with age; by itself it costs the event one lone run, never its life.
+            log.warning("quarantine mark could not be removed")

@@ -1,0 +1,199 @@
+"""The consume loop: takes deliveries, bounds what runs, and drains.
+
+Stopping never cancels a consumer: ``basic.cancel`` would hand the partition over at once, with mails still in flight
+(DESIGN §1). A drain starts nothing more, finishes and acknowledges what is being sent, and leaves the rest to the
+closing of the connection.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+from config.errors import StoreUnavailable
+from config.logs import get_logger
+from consumer import names
+from consumer.broker import Incoming
+from consumer.intake import Intake
+from consumer.outcome import Finding, NotBegun, Progress
+from consumer.quarantine import Entry, Quarantine
+from consumer.recent import Recent
+from consumer.settle import Settler
+
+log = get_logger(__name__)
+
+_STORE_PAUSE = 1.0
+_SETTLE_AFTER_STOP = 3.0
+"""Seconds at the end of a drain, half of it at most, that are kept for settling what was cut off."""
+
+_LAST_WORDS = 0.5
+"""Seconds for what was cancelled to clean up behind itself, before what it needs is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the worker is made of, put together by the composition root."""
+
+    intake: Intake
+    settler: Settler
+    quarantine: Quarantine
+    recent: Recent
+
+
+class Worker:
+    """Runs every delivery as a task of its own; the broker's prefetch is what bounds their number."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._startable = asyncio.Event()
+        self._draining = False
+        self._tasks: dict[asyncio.Task[None], float] = {}
+        self._held: Counter[str] = Counter()
+        self._started: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_hand(self) -> int:
+        """Deliveries this process holds, started or not."""
+        return len(self._tasks)
+
+    def held(self, partition: str) -> int:
+        """Deliveries of one partition in hand."""
+        return self._held[partition]
+
+    def oldest(self, now: float) -> float:
+        """How long, in seconds, the delivery that was taken first is in hand; ``now`` is on the broker's clock."""
+        return now - min(self._tasks.values(), default=now)
+
+    def allow(self, startable: bool) -> None:
+        """Mails may start, or must wait because their outcome could not be published (a blocked or lost connection)."""
+        if startable:
+            self._startable.set()
+        else:
+            self._startable.clear()
+
+    def receive(self, incoming: Incoming, partition: str) -> None:
+        """The broker's callback for one delivery of a work queue (or of the unsorted queue: empty ``partition``)."""
+        if names.H_PROBE in incoming.properties.headers:
+            incoming.ack()
+            return
+        if self._draining:
+            return
+        task = asyncio.create_task(self._handle(incoming, partition))
+        self._tasks[task] = incoming.received
+        self._held[partition] += 1
+        task.add_done_callback(partial(self._done, partition))
+
+    def _done(self, partition: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        self._held[partition] -= 1
+        self._started.discard(task)
+        self._settling.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # The delivery stays unacknowledged: it is delivered again when its channel ends.
+            log.error("a delivery ended unexpectedly", exc_info=task.exception())
+
+    async def _handle(self, incoming: Incoming, partition: str) -> None:
+        intake, headers = self._parts.intake, incoming.properties.headers
+        aside = intake.too_early(incoming) or intake.worn(incoming, partition)
+        if aside is not None:
+            await self._settle(incoming, partition, aside, Progress())
+            return
+        await self._startable.wait()
+        key = _copy_key(incoming)
+        # A copy we published may have been written twice, when its confirm was lost; an original only comes back.
+        known = await self._parts.recent.find(key) if incoming.redelivered or names.H_COPY in headers else None
+        if known is not None and known.finding is not None:
+            await self._settle(incoming, partition, known.finding, known.progress)
+            return
+        if not incoming.redelivered:
+            async with self._parts.quarantine.fresh():
+                await self._run(incoming, partition, key)
+            return
+        while incoming.current():
+            try:
+                await self._suspect(incoming, partition, key)
+            except StoreUnavailable:
+                log.warning("a redelivered event waits for the store", queue=incoming.queue)
+                await asyncio.sleep(_STORE_PAUSE)
+            else:
+                return
+
+    async def _suspect(self, incoming: Incoming, partition: str, key: bytes) -> None:
+        async with self._parts.quarantine.redelivered(incoming.body) as entry:
+            if entry is Entry.RUN:
+                await self._run(incoming, partition, key)
+            else:
+                await self._settle(incoming, partition, self._parts.intake.poison(incoming), Progress())
+
+    async def _run(self, incoming: Incoming, partition: str, key: bytes) -> None:
+        # What waited at the gate may have lost its channel meanwhile: somebody else has the event now.
+        if not incoming.current():
+            return
+        record = self._parts.recent.begin(key)
+        finding: Finding | None = None
+        try:
+            finding = await self._parts.intake.find(incoming, partition, partial(self._begin, incoming))
+        except NotBegun:
+            return
+        except Exception as fault:  # noqa: BLE001 - the boundary of one message: a defect of ours must not strand it
+            finding = self._parts.intake.defect(incoming, fault)
+        finally:
+            self._parts.recent.end(key, record, finding)
+        await self._settle(incoming, partition, finding, record.progress)
+
+    async def _begin(self, incoming: Incoming) -> bool:
+        """The last look before a mail leaves: much may have happened while it waited for a slot."""
+        await self._startable.wait()
+        if self._draining or not incoming.current():
+            return False
+        self._mark(self._started)
+        return True
+
+    async def _settle(self, incoming: Incoming, partition: str, finding: Finding, progress: Progress) -> None:
+        # A drain must not come between the publishing of a copy and the ack: the event would be there twice.
+        self._mark(self._started)
+        self._mark(self._settling)
+        await self._parts.settler.settle(incoming, partition, finding, progress)
+
+    @staticmethod
+    def _mark(tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            tasks.add(task)
+
+    async def drain(self, seconds: float) -> int:
+        """Starts nothing more, finishes what runs, and returns the number of deliveries left to the broker.
+
+        What is still being sent shortly before ``seconds`` are over is cut off and settled as an unknown outcome.
+        """
+        self._draining = True
+        idle = self._tasks.keys() - self._started
+        for task in idle:
+            task.cancel()
+        left = len(idle)
+        settling = min(_SETTLE_AFTER_STOP, seconds / 2)
+        await self._finish(seconds - settling)
+        for task in self._started - self._settling:
+            log.warning("a send is cut off by the end of the drain")
+            task.cancel()
+        await self._finish(settling)
+        left += len(self._started)
+        for task in set(self._started):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=_LAST_WORDS)
+        return left
+
+    async def _finish(self, seconds: float) -> None:
+        if self._started:
+            await asyncio.wait(set(self._started), timeout=seconds)
+
+
+def _copy_key(incoming: Incoming) -> bytes:
+    """Tells one copy of a message from every other: each republished copy carries an identifier of its own."""
+    copy = incoming.properties.headers.get(names.H_COPY)
+    digest = hashlib.blake2b(incoming.body, digest_size=16)
+    digest.update(b"\0" + str(copy).encode("utf-8", "replace"))
+    return digest.digest()
