@@ -1,0 +1,117 @@
+"""What the demo's data are made of: organisations, mail servers' rules, a sample event and its expectations."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from deploy.local.sandbox_mail import Rule, Security
+
+GONE: Final = "gone@partner.example"
+BUSY: Final = "busy@partner.example"
+AWAY: Final = "away@partner.example"
+
+RULES: Final = (
+    Rule(GONE, "RCPT", "550 5.1.1 No such user here"),
+    Rule(AWAY, "RCPT", "451 4.3.0 Mailbox busy, please try again later", times=1),
+    Rule(BUSY, "DATA", "452 4.3.1 Out of space, please try again later", times=1),
+)
+"""What the mail servers answer instead of yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organisation and the mail server that all its mail must leave through."""
+
+    id: str
+    server: str
+    security: Security
+    username: str
+    address: str
+    alias: str
+    own: bool = True
+
+
+DEFAULT: Final = Organization(
+    "initech",
+    "smtp.platform.example",
+    "starttls",
+    "platform-relay",
+    "no-reply@platform.example",
+    "Example Platform",
+    own=False,
+)
+ACME: Final = Organization(
+    "acme", "mail.acme.example", "starttls", "mailer@acme.example", "notifications@acme.example", "ACME Compliance"
+)
+GLOBEX: Final = Organization(
+    "globex", "smtp.globex.example", "tls", "globex-mailer", "privacy@globex.example", "Globex – Équipe Søren"
+)
+ORGANIZATIONS: Final = (DEFAULT, ACME, GLOBEX)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """The dead letter an event must end as: its reason, and what else it tells."""
+
+    reason: str
+    detail: str = ""
+    field: str = ""
+    owed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One event and all that must become of it.
+
+    ``mails`` has the envelope recipients of every mail its server must take, in order, ``refusals`` what the server
+    says on the way, ``fields`` further header fields of the mail. ``headers`` are those of the raw message when it is
+    not published by ``mailroom publish``; ``retries`` are the attempts after the first.
+    """
+
+    what: str
+    organization: Organization
+    event: dict[str, Any]
+    mails: tuple[tuple[str, ...], ...] = ()
+    refusals: tuple[str, ...] = ()
+    dead: DeadLetter | None = None
+    headers: Mapping[str, str] | None = None
+    retries: int = 0
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.event["id"])
+
+    @property
+    def category(self) -> str:
+        """The category in the event's type."""
+        return str(self.event["type"]).split(".")[1]
+
+
+def event(now: datetime, organization: Organization, kind: str, **data: Any) -> dict[str, Any]:
+    """An event of an organisation: ``kind`` is *category.what*, ``data`` the mail."""
+    category = kind.partition(".")[0]
+    return {
+        "specversion": "1.0",
+        "id": f"{kind.replace('.', '-')}",
+        "source": f"/platform/{category}",
+        "type": f"notification.{kind}.v1",
+        "time": now.isoformat(),
+        "organizationid": organization.id,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def to(address: str, name: str = "") -> list[dict[str, str]]:
+    """A list of one recipient."""
+    return [{"address": address, "name": name} if name else {"address": address}]
+
+
+def attachment(name: str, media: str, content: bytes) -> dict[str, str]:
+    """A file to attach."""
+    return {"name": name, "type": media, "content": base64.b64encode(content).decode()}

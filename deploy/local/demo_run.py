@@ -1,0 +1,134 @@
+"""One run of the demo: publishes the sample events, waits for what they become, and gathers all that can be checked."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from consumer import names
+from deploy.local.demo_broker import channel, dead_letters, depth, depths, publish_raw
+from deploy.local.demo_checks import Mail, Row, judge, mails_of
+from deploy.local.demo_events import samples
+from deploy.local.demo_overall import (
+    Check,
+    Metrics,
+    counted,
+    discreet,
+    empty,
+    nothing_extra,
+    own_servers,
+    threads,
+)
+from deploy.local.demo_parts import Sample
+from deploy.local.demo_stage import Say, Stage
+
+_PATIENCE = 30.0
+_SETTLED = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All findings of a run."""
+
+    rows: tuple[Row, ...]
+    checks: tuple[Check, ...]
+    mails: tuple[Mail, ...]
+    metrics: Metrics
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What was not as expected, a sentence each."""
+        of_rows = [f"{row.sample.what}: {problem}" for row in self.rows for problem in row.problems]
+        return (*of_rows, *(f"{check.what}: {check.problem}" for check in self.checks if check.problem))
+
+    @property
+    def good(self) -> bool:
+        """Whether everything was as expected."""
+        return not self.differences
+
+
+def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
+    """Publishes, waits and checks; the consumer is drained at the end unless it shall stay.
+
+    Raises:
+        CommandFailed: a command of Mailroom failed.
+    """
+    events = samples(datetime.now(UTC))
+    published, refusal = _publish(stage, events, say)
+    _await_outcomes(stage, events, say)
+    settled = _settle(stage)
+    page = stage.get("/metrics")[1]
+    metrics = Metrics(page)
+    checks = [refusal, settled]
+    if not stay:
+        say("SIGTERM to `mailroom run`, which drains")
+        code = stage.drain()
+        checks.append(Check("the consumer drained and ended with 0", "" if code == 0 else f"it ended with {code}"))
+    with channel(stage.url, stage.ca_file) as there:
+        letters = dead_letters(there)
+        left = depths(there)
+    mails = mails_of(tuple(stage.sandbox.taken))
+    rows = tuple(judge(sample, mails, tuple(stage.sandbox.refused), letters, published[sample.id]) for sample in events)
+    checks += [own_servers(mails), nothing_extra(events, mails, letters), threads(events, mails), empty(left)]
+    checks += counted(events, metrics)
+    checks += _discretion(stage, events, page)
+    return Result(rows, tuple(checks), mails, metrics)
+
+
+def _publish(stage: Stage, events: Sequence[Sample], say: Say) -> tuple[dict[str, bytes], Check]:
+    """Publishes everything; the bytes by event id, and whether ``mailroom publish`` refuses an invalid event."""
+    lines = {sample.id: json.dumps(sample.event, ensure_ascii=False) for sample in events}
+    ordinary = [sample.id for sample in events if sample.headers is None]
+    broken = [one.id for one in events if one.dead and one.dead.field.startswith("data.")]
+    say(f"mailroom publish: {len(ordinary)} events and an invalid one; {len(events) - len(ordinary)} by another client")
+    file = stage.folder / "events.jsonl"
+    file.write_text("".join(f"{lines[name]}\n" for name in (*ordinary, *broken)), encoding="utf-8")
+    running = stage.mailroom.begin("publish", "--json", file.name)
+    with channel(stage.url, stage.ca_file) as there:
+        there.confirm_delivery()
+        for sample in events:
+            if sample.headers is not None:
+                publish_raw(there, sample.event["type"], sample.id, lines[sample.id].encode(), sample.headers)
+    counts = {name: count for name, count in json.loads(running.finish(expected=1)).items() if count}
+    wanted = {"accepted": len(ordinary), "invalid": len(broken)}
+    check = Check("mailroom publish refuses an invalid event", "" if counts == wanted else f"{counts}")
+    return {name: line.encode() for name, line in lines.items()}, check
+
+
+def _await_outcomes(stage: Stage, events: Sequence[Sample], say: Say) -> None:
+    """Waits until as many mails and dead letters are there as are expected, or for half a minute at most."""
+    mails, dead = sum(len(one.mails) for one in events), sum(one.dead is not None for one in events)
+    retries = sum(one.retries for one in events)
+    say(f"waiting for {mails} mails and {dead} dead letters; {retries} mails need a second attempt")
+    until = time.monotonic() + _PATIENCE
+    with channel(stage.url, stage.ca_file) as there:
+        while time.monotonic() < until:
+            stage.require_running()
+            if len(stage.sandbox.taken) >= mails and depth(there, names.DEAD) >= dead:
+                return
+            time.sleep(0.05)
+
+
+def _settle(stage: Stage) -> Check:
+    """Waits until the consumer has nothing in hand: what is not in a queue then is done with."""
+    until = time.monotonic() + _SETTLED
+    while True:
+        metrics = Metrics(stage.get("/metrics")[1])
+        age, sending = metrics.total("mailroom_oldest_event_seconds"), metrics.total("mailroom_in_flight")
+        if not age and not sending:
+            return Check("the consumer has nothing in hand any more")
+        if time.monotonic() > until:
+            return Check("the consumer has nothing in hand any more", f"{sending:g} mails are still being sent")
+        time.sleep(0.05)
+
+
+def _discretion(stage: Stage, events: Sequence[Sample], page: str) -> list[Check]:
+    passwords = [server.account.password for server in stage.sandbox.servers.values()]
+    files = sorted(stage.folder.glob("mailroom.db*"))
+    places = {
+        "log": stage.log.read_bytes(),
+        "metrics": page.encode(),
+        "database": b"".join(file.read_bytes() for file in files),
+    }
+    return list(discreet(events, passwords, places))
