@@ -1,0 +1,120 @@
+"""A delivery that waits for a free connection of its account: it has not begun, and looks again before it does."""
+
+import asyncio
+
+import pytest
+
+from config.testing import smtp_form
+from consumer.attempt import Attempt
+from consumer.outcome import Dead, NotBegun, Retry
+from tests.builders import NOON, event
+from tests.unit.test_delivery import world
+from tests.waiting import eventually
+
+SLOTS = 4
+
+
+class Held:
+    """A transport whose sends wait until they are let go."""
+
+    def __init__(self, transport):
+        self._transport, self.begun, self.go = transport, 0, asyncio.Event()
+
+    async def send(self, mail, timeout):
+        self.begun += 1
+        await self.go.wait()
+        return await self._transport.send(mail, timeout)
+
+    async def aclose(self):
+        """Nothing to close."""
+
+
+async def full(w, delivery):
+    """As many deliveries as the account has connections, all under way."""
+    w.own = Held(w.own)
+    under_way = [asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0)) for _ in range(SLOTS)]
+    await eventually(lambda: w.own.begun == SLOTS)
+    return under_way
+
+
+def waits(delivery):
+    """Whether one more than can hold a slot is there."""
+    return [slots.users for slots in delivery._slots._accounts.values()] == [SLOTS + 1]
+
+
+async def test_it_is_not_begun_when_it_may_not_by_then(tmp_path):
+    asked = []
+
+    async def no():
+        asked.append(w.own.begun)
+        return False
+
+    async with world(tmp_path) as w:
+        delivery = w.delivery()
+        under_way = await full(w, delivery)
+        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0, no))
+        w.own.go.set()
+        with pytest.raises(NotBegun):
+            await waiting
+        await asyncio.gather(*under_way)
+        assert asked == [SLOTS]
+        assert w.own.begun == SLOTS
+
+
+async def test_cancelled_while_it_waits_its_outcome_is_not_unknown(tmp_path):
+    async with world(tmp_path) as w:
+        delivery = w.delivery()
+        under_way = await full(w, delivery)
+        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0))
+        await eventually(lambda: waits(delivery))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        w.own.go.set()
+        await asyncio.gather(*under_way)
+
+
+async def test_it_leaves_by_what_is_configured_when_its_turn_comes(tmp_path):
+    async with world(tmp_path) as w:
+        delivery = w.delivery()
+        under_way = await full(w, delivery)
+        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0))
+        await eventually(lambda: waits(delivery))
+        await w.organizations.configure_smtp("acme", smtp_form(sender_address="new@acme.example"))
+        w.directory.invalidate("acme")
+        held, w.own = w.own, w.own._transport
+        held.go.set()
+        await asyncio.gather(*under_way, waiting)
+        senders = [mail.sender.address for mail in w.own.mails]
+        assert sorted(senders) == sorted(["notifications@acme.example"] * SLOTS + ["new@acme.example"])
+
+
+async def test_it_is_given_up_when_it_expired_in_the_meantime(tmp_path):
+    async with world(tmp_path) as w:
+        delivery = w.delivery()
+        under_way = await full(w, delivery)
+        late = event(expirytime="2026-11-21T12:00:30Z")
+        waiting = asyncio.create_task(delivery.deliver(late, Attempt(NOON), 0.0))
+        await eventually(lambda: waits(delivery))
+        w.now = NOON.replace(minute=1)
+        w.own.go.set()
+        verdict = await waiting
+        await asyncio.gather(*under_way)
+        assert [(type(branch.decision), branch.reason) for branch in verdict.branches] == [(Dead, "expired")]
+
+
+async def test_without_a_free_connection_in_time_it_goes_aside_and_that_is_no_attempt(tmp_path):
+    async with world(tmp_path) as w:
+        delivery = w.delivery(deadline=0.05)
+        w.own = Held(w.own)
+        holding = [delivery._slots.hold(("acme", 1), SLOTS, 1.0) for _ in range(SLOTS)]
+        for slot in holding:
+            await slot.__aenter__()
+        verdict = await delivery.deliver(event(), Attempt(NOON), 0.0)
+        for slot in holding:
+            await slot.__aexit__(None, None, None)
+        (branch,) = verdict.branches
+        assert isinstance(branch.decision, Retry)
+        assert not branch.decision.counted
+        assert branch.reason == "no_connection_free"
+        assert w.own.begun == 0
