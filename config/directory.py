@@ -100,7 +100,8 @@ class Directory:
         try:
             began = self._clock()
             newest, changed = await self._reader.changes_since(self._seen)
-            if began - self._checked_at > self._max_stale:
+            went_back = self._seen is not None and newest < self._seen  # another database, or an older copy of it
+            if went_back or began - self._checked_at > self._max_stale:
                 # A row deleted long ago is no longer told, so after a gap nothing that was known counts.
                 self.invalidate()
             for organization in changed:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from consumer import names
 
 _MAX_POSITIONS = 10_000
+_EARLIEST = datetime(1970, 2, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,10 @@ def _moment(value: object) -> datetime | None:
     if moment.tzinfo is None:
         return None
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
         return None
+    return moment if _EARLIEST <= moment < _LATEST else None
 
 
 def _positions(value: object) -> tuple[int, ...] | None:

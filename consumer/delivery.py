@@ -114,10 +114,10 @@ class Delivery:
         """Sends by this route once it has a free slot; ``None`` when the event has another route by then."""
         limit = route.account.settings.max_connections
         try:
-            async with self._slots.hold((route.key, route.version), limit, self._s.deadline) as waited:
+            async with self._slots.hold((route.key, route.version), limit, self._s.deadline):
                 if not await begin():
                     raise NotBegun
-                if waited and await self._route(event) != route:
+                if await self._route(event) != route:
                     return None
                 if event.expiry is not None and event.expiry <= self._s.now():
                     return Verdict(route.transport, branches=(Branch(Dead(), Reason.EXPIRED),))
@@ -150,7 +150,7 @@ class Delivery:
             self._s.metrics.sent(route.transport, self._s.clock() - started)
         if route.suspended and receipt.accepted:
             await self._recovered(route)
-        return receipt
+        return _complete(receipt, mail)
 
     async def _attribute(self, error: DeliveryError, route: Route) -> DeliveryError:
         """Whose fault it is: on the platform's own transport an account problem is ours."""
@@ -167,22 +167,24 @@ class Delivery:
             fresh = await self._s.organizations.suspend(
                 route.key, route.version, error.code, retry_at=self._s.now() + pause
             )
-        except StoreUnavailable:
+        except (StoreUnavailable, asyncio.CancelledError):
             # Parking needs no store; the next event of the organisation will try to write it down again.
             log.warning("suspension could not be stored", organization=route.key, code=error.code)
             return
         self._s.directory.invalidate(route.key)
-        if fresh and not route.suspended:
+        if fresh:
             log.warning("transport suspended", organization=route.key, code=error.code, detail=error.detail)
             self._s.notices.suspended(route.key, route.transport, error.code)
 
     async def _recovered(self, route: Route) -> None:
         try:
-            await self._s.organizations.recover(route.key, route.version)
-        except StoreUnavailable:
+            lifted = await self._s.organizations.recover(route.key, route.version)
+        except (StoreUnavailable, asyncio.CancelledError):
             log.warning("recovery could not be stored", organization=route.key)
             return
         self._s.directory.invalidate(route.key)
+        if not lifted:
+            return
         log.info("transport recovered", organization=route.key, transport=route.transport)
         self._s.notices.recovered(route.key, route.transport)
 
@@ -197,8 +199,11 @@ class Delivery:
     async def _judge(self, receipt: Receipt, route: Route, event: Event, attempt: Attempt) -> Verdict:
         """Recipients that were refused, gathered by what becomes of them: one branch for each decision and reason."""
         gathered: dict[tuple[type[object], str], tuple[Branch, list[int]]] = {}
+        attributed: dict[int, DeliveryError] = {}
         for position, refusal in receipt.refused:
-            error = await self._attribute(refusal, route)
+            if id(refusal) not in attributed:
+                attributed[id(refusal)] = await self._attribute(refusal, route)
+            error = attributed[id(refusal)]
             branch = self._decide(error, event, attempt)
             kept, positions = gathered.setdefault((type(branch.decision), branch.reason), (branch, []))
             positions.append(position)
@@ -218,3 +223,13 @@ class Delivery:
             policy=self._s.policy,
             random=self._s.random,
         )
+
+
+def _complete(receipt: Receipt, mail: Mail) -> Receipt:
+    """The receipt with a verdict for every owed position: a recipient without one must not be lost silently."""
+    judged = {*receipt.accepted, *(position for position, _ in receipt.refused)}
+    missing = [position for position in mail.owed if position not in judged]
+    if not missing:
+        return receipt
+    unknown = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "no verdict", transport=receipt.transport)
+    return replace(receipt, refused=(*receipt.refused, *((position, unknown) for position in missing)))

@@ -44,9 +44,9 @@ class Gate:
             nonlocal reopened
             if not reopened:
                 reopened = True
-                self._alone.release()
-                if not self._alone.locked():
-                    self._open.set()
+                # Those who waited for a suspect go before the next one.
+                self._open.set()
+                asyncio.get_running_loop().call_soon(self._alone.release)
 
         timer: asyncio.TimerHandle | None = None
         try:

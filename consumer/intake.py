@@ -19,6 +19,9 @@ log = get_logger(__name__)
 _WORN = 25
 """Half of the work queues' delivery limit."""
 
+_IMPLAUSIBLE = 30 * 3600.0
+"""Seconds: longer than any pause of ours, so only a clock that jumped or a forged header asks for it."""
+
 _EARLY = 1.0
 """Seconds by which an event may start before its ``not-before``: the precision of the shortest wait queue."""
 
@@ -52,7 +55,7 @@ class Intake:
         if attempt.not_before is None:
             return None
         remaining = (attempt.not_before - now).total_seconds()
-        if remaining <= _EARLY:
+        if remaining <= _EARLY or remaining > _IMPLAUSIBLE:
             return None
         return self._without_event(attempt, Branch(Retry(remaining, counted=False), Reason.NOT_YET))
 

@@ -94,6 +94,7 @@ class Progress:
     """How far a finding was acted on: the branches whose copies are published, and whether its end was counted."""
 
     published: set[int] = field(default_factory=set)
+    copies: dict[int, str] = field(default_factory=dict)
     counted: bool = False
 
 

@@ -9,13 +9,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from config.errors import SettingsUnreadable
 from config.logs import get_logger
 from config.organizations import Directory
 from consumer import names
-from consumer.attempt import read, stamp, write
-from consumer.broker import Broker, Incoming
+from consumer.attempt import Attempt, read, stamp, write
+from consumer.broker import Broker, Incoming, PublishFailed
+from consumer.broker_errors import Reason as Failure
 from consumer.metrics import Metrics
 from consumer.outcome import Reason
 from consumer.routing import NoRoute, PlatformDefault, choose
@@ -78,7 +80,11 @@ class Parking:
                         incoming = await inbox.get()
                 except TimeoutError:
                     break
-                await self._settle(incoming, partition, tried, done)
+                try:
+                    await self._settle(incoming, partition, tried, done)
+                except PublishFailed as failure:
+                    if failure.reason is not Failure.ABANDONED:
+                        raise
         finally:
             await self._broker.unsubscribe(subscription)
         if done.released or done.dead:
@@ -90,11 +96,13 @@ class Parking:
         return await self._mended(organization, self._now(), set())
 
     async def _settle(self, incoming: Incoming, partition: str, tried: set[str], done: Sweep) -> None:
+        if not incoming.current():  # its channel was lost: it comes again, and that one counts
+            return
         now = self._now()
         headers = incoming.properties.headers
         attempt = read(headers, now)
         organization = str(headers.get(names.H_ORGANIZATION, ""))
-        reason = self._over(headers, attempt.parked_at or now, now)
+        reason = self._over(headers, attempt, now)
         if reason is not None:
             exchange, key = names.DEAD, names.DEAD_KEY
             ours = write(attempt) | {names.H_REASON: str(reason), names.H_DEAD_AT: stamp(now)}
@@ -113,11 +121,12 @@ class Parking:
             self._metrics.outcome(transport, "expired" if reason is Reason.EXPIRED else "dead", str(reason))
             self._metrics.dead_letter(str(reason))
 
-    def _over(self, headers: Mapping[str, object], parked_at: datetime, now: datetime) -> Reason | None:
+    def _over(self, headers: Mapping[str, object], attempt: Attempt, now: datetime) -> Reason | None:
         expires = read({names.H_NOT_BEFORE: headers.get(names.H_EXPIRES)}, now).not_before
         if expires is not None and expires <= now:
             return Reason.EXPIRED
-        return Reason.PARKED_TOO_LONG if now - parked_at > self._longest else None
+        spent = attempt.released(now).paused  # with the times before it was last tried
+        return Reason.PARKED_TOO_LONG if spent > self._longest.total_seconds() else None
 
     async def _mended(self, organization: str, now: datetime, tried: set[str]) -> bool:
         """Whether the organisation's events may go; of a suspended one that is due for a try, a single event."""
@@ -139,6 +148,11 @@ class Parking:
         for stale in (names.H_PARKED_AT, names.H_NOT_BEFORE):
             if stale not in ours:
                 headers.pop(stale, None)
-        headers[names.H_COPY] = self._new_copy()
-        await self._broker.publish(exchange, key, incoming.body, replace(incoming.properties, headers=headers))
+        # The same identifier if it is moved again because its ack was lost, so that the worker knows the second copy.
+        parent = read(incoming.properties.headers, self._now()).copy
+        moved = blake2b(f"{parent}\0{exchange}".encode(), digest_size=16).hexdigest()
+        headers[names.H_COPY] = moved if parent else self._new_copy()
+        await self._broker.publish(
+            exchange, key, incoming.body, replace(incoming.properties, headers=headers), still=incoming.current
+        )
         incoming.ack()

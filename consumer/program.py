@@ -159,6 +159,8 @@ class Program:
         log.info("draining", count=consumer.worker.in_hand)
         seconds = consumer.settings.drain_seconds
         left = await consumer.worker.drain(seconds - min(_CLOSE_SECONDS, seconds / 4))
+        # A sweep must not lose its connection between publishing a copy and the ack: it ends before.
+        await consumer.background.aclose()
         # A broker that stands still is not waited for longer than promised; it gives back what it sees unacknowledged.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(_LEAST_CLOSE, seconds - (time.monotonic() - started))):

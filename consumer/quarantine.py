@@ -7,6 +7,7 @@ the process died: from then on it runs alone (``gate``), and after a few such de
 The mark is a keyed hash of the message's bytes: no parser has touched them yet, and it says nothing about a person.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -40,6 +41,7 @@ class Quarantine:
         self._gate = gate
         self._now = now
         self._digest = digest
+        self._ours: Counter[bytes] = Counter()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[None]:
@@ -54,13 +56,15 @@ class Quarantine:
         A clean end of the block, and any exception in it, takes the mark off; only the death of the process leaves it.
         """
         key = self._digest(body)
-        marks = await self._store.tries(key)
+        # What this process began is no death: it lives.
+        marks = max(0, await self._store.tries(key) - self._ours[key])
         if marks >= TRIES:
             yield Entry.POISON
             await self._unmark(key)
             return
         async with self._gate.alone() if marks else self._gate.together():
             try:
+                self._ours[key] += 1
                 await self._store.start(key, self._now())
                 yield Entry.RUN
             finally:
@@ -69,6 +73,7 @@ class Quarantine:
     async def _unmark(self, key: bytes) -> None:
         try:
             await self._store.clear(key)
+            del self._ours[key]
         except StoreUnavailable:
             # A mark that stays is pruned with age; by itself it costs the event one lone run, never its life.
             log.warning("quarantine mark could not be removed")

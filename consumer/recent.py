@@ -48,8 +48,8 @@ class Recent:
 
     async def find(self, key: bytes) -> Record | None:
         """The record of this copy once its end is known; waits for a delivery of it that is still at work here."""
-        record = self._records.get(key)
-        if record is None:
-            return None
-        await record.done.wait()
-        return None if record.finding is None else record
+        while (record := self._records.get(key)) is not None:
+            await record.done.wait()
+            if record.finding is not None:
+                return record
+        return None

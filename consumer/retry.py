@@ -52,16 +52,25 @@ def decide(
     ``attempt`` is the state *before* this failure. ``random`` gives a number in [0, 1). An event whose next try would
     come after its ``expiry`` is given up at once, because no further try can help it.
     """
-    decision, reason = _rule(error, attempt, now, hold_unknown, policy, random)
+    decision, reason = _rule(error, attempt, hold_unknown, policy, random)
+    if isinstance(decision, Retry) and _ends(error) and attempt.age(now) + decision.after > policy.max_age:
+        decision, reason = Dead(), Reason.RETRIES_EXHAUSTED
     if isinstance(decision, Retry) and expiry is not None and (expiry - now).total_seconds() <= decision.after:
         decision, reason = Dead(), Reason.EXPIRED
     return Branch(decision, reason, detail=error.detail, unknown=isinstance(error, OutcomeUnknown))
 
 
+def _ends(error: DeliveryError) -> bool:
+    """Whether retries come to an end: our own outages are waited out, and a resend has an end of its own.
+
+    A relay of ours that refuses to relay for days may mean this recipient only.
+    """
+    return not isinstance(error, PlatformProblem | OutcomeUnknown) or error.code is Code.RELAYING_DENIED
+
+
 def _rule(
     error: DeliveryError,
     attempt: Attempt,
-    now: datetime,
     hold_unknown: bool,
     policy: Policy,
     random: Callable[[], float],
@@ -83,11 +92,11 @@ def _rule(
             pause = _bounded(error.retry_after, _THROTTLE_PAUSE)
             return Retry(pause * (1 + policy.jitter * random()), counted=False), error.code
         case _:
-            return _temporary(error, attempt, now, policy, random)
+            return _temporary(error, attempt, policy, random)
 
 
 def _temporary(
-    error: DeliveryError, attempt: Attempt, now: datetime, policy: Policy, random: Callable[[], float]
+    error: DeliveryError, attempt: Attempt, policy: Policy, random: Callable[[], float]
 ) -> tuple[Decision, Code | Reason]:
     unclassified = error.code in (Code.UNKNOWN_REPLY, Code.INTERNAL_ERROR)
     if unclassified and attempt.number + 1 >= policy.unknown_code_tries:
@@ -96,8 +105,6 @@ def _temporary(
     pause = _spread(policy.schedule[min(attempt.number, len(policy.schedule) - 1)], policy.jitter, random)
     if error.retry_after is not None:
         pause = max(pause, _bounded(error.retry_after, pause))
-    if attempt.age(now) + pause > policy.max_age:
-        return Dead(), Reason.RETRIES_EXHAUSTED
     return Retry(pause), error.code
 
 

@@ -108,7 +108,9 @@ class SelfCheck:
         moved = depth.ready < state.ready or depth.ready == 0
         state.stalled = 0 if moved else state.stalled + 1
         state.ready = depth.ready
-        if depth.consumers == 0 or state.stalled >= _STALLED_ROUNDS:
+        if self._held(name) or self._recent(state):  # it was given something while we asked
+            state.stalled = 0
+        elif depth.consumers == 0 or state.stalled >= _STALLED_ROUNDS:
             log.warning("partition does not deliver; its subscription is built anew", partition=name, count=depth.ready)
             state.stalled = 0
             state.subscription.rebuild()

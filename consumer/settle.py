@@ -62,7 +62,9 @@ class Settler:
         for index, branch in enumerate(finding.verdict.branches):
             if index in progress.published:
                 continue
-            copy = self._copy(incoming, partition, finding, branch)
+            # The same identifier at every try, also after a redelivery: a lost confirm may hide a copy.
+            name = progress.copies.setdefault(index, self._new_copy())
+            copy = self._copy(incoming, partition, finding, branch, name)
             if not await self._republish(incoming, copy):
                 return False
             progress.published.add(index)
@@ -89,9 +91,9 @@ class Settler:
                 return True
         return False
 
-    def _copy(self, incoming: Incoming, partition: str, finding: Finding, branch: Branch) -> _Copy:
+    def _copy(self, incoming: Incoming, partition: str, finding: Finding, branch: Branch, name: str) -> _Copy:
         now = self._now()
-        attempt = replace(finding.attempt, copy=self._new_copy(), not_before=None, parked_at=None)
+        attempt = replace(finding.attempt, copy=name, not_before=None, parked_at=None)
         if branch.owed is not None:
             attempt = replace(attempt, owed=branch.owed)
         headers: dict[str, object] = {names.H_REASON: str(branch.reason)}

@@ -27,6 +27,8 @@ _STORE_PAUSE = 1.0
 _SETTLE_AFTER_STOP = 3.0
 """Seconds at the end of a drain, half of it at most, that are kept for settling what was cut off."""
 
+_GIVE_BACK_AFTER = 1.0
+
 _LAST_WORDS = 0.5
 """Seconds for what was cancelled to clean up behind itself, before what it needs is closed."""
 
@@ -75,7 +77,7 @@ class Worker:
 
     def receive(self, incoming: Incoming, partition: str) -> None:
         """The broker's callback for one delivery of a work queue (or of the unsorted queue: empty ``partition``)."""
-        if names.H_PROBE in incoming.properties.headers:
+        if names.H_PROBE in incoming.properties.headers and not incoming.body:
             incoming.ack()
             return
         if self._draining:
@@ -83,30 +85,30 @@ class Worker:
         task = asyncio.create_task(self._handle(incoming, partition))
         self._tasks[task] = incoming.received
         self._held[partition] += 1
-        task.add_done_callback(partial(self._done, partition))
+        task.add_done_callback(partial(self._done, incoming, partition))
 
-    def _done(self, partition: str, task: asyncio.Task[None]) -> None:
+    def _done(self, incoming: Incoming, partition: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         self._held[partition] -= 1
         self._started.discard(task)
         self._settling.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            # The delivery stays unacknowledged: it is delivered again when its channel ends.
+            # It must not keep its place in the prefetch; the pause keeps a defect from turning in a tight loop.
             log.error("a delivery ended unexpectedly", exc_info=task.exception())
+            asyncio.get_running_loop().call_later(_GIVE_BACK_AFTER, incoming.give_back)
 
     async def _handle(self, incoming: Incoming, partition: str) -> None:
-        intake, headers = self._parts.intake, incoming.properties.headers
+        intake = self._parts.intake
+        key = _copy_key(incoming)
+        if await self._known(incoming, partition, key):
+            return
         aside = intake.too_early(incoming) or intake.worn(incoming, partition)
         if aside is not None:
-            await self._settle(incoming, partition, aside, Progress())
+            record = self._parts.recent.begin(key)
+            self._parts.recent.end(key, record, aside)
+            await self._settle(incoming, partition, aside, record.progress)
             return
         await self._startable.wait()
-        key = _copy_key(incoming)
-        # A copy we published may have been written twice, when its confirm was lost; an original only comes back.
-        known = await self._parts.recent.find(key) if incoming.redelivered or names.H_COPY in headers else None
-        if known is not None and known.finding is not None:
-            await self._settle(incoming, partition, known.finding, known.progress)
-            return
         if not incoming.redelivered:
             async with self._parts.quarantine.fresh():
                 await self._run(incoming, partition, key)
@@ -114,22 +116,34 @@ class Worker:
         while incoming.current():
             try:
                 await self._suspect(incoming, partition, key)
+            except NotBegun:
+                return  # not settled, so the verdict stands
             except StoreUnavailable:
                 log.warning("a redelivered event waits for the store", queue=incoming.queue)
                 await asyncio.sleep(_STORE_PAUSE)
             else:
                 return
 
+    async def _known(self, incoming: Incoming, partition: str, key: bytes) -> bool:
+        # A copy we published may have been written twice, when its confirm was lost; an original only comes back.
+        if not incoming.redelivered and names.H_COPY not in incoming.properties.headers:
+            return False
+        known = await self._parts.recent.find(key)
+        if known is None or known.finding is None:
+            return False
+        await self._settle(incoming, partition, known.finding, known.progress)
+        return True
+
     async def _suspect(self, incoming: Incoming, partition: str, key: bytes) -> None:
         async with self._parts.quarantine.redelivered(incoming.body) as entry:
             if entry is Entry.RUN:
                 await self._run(incoming, partition, key)
-            else:
-                await self._settle(incoming, partition, self._parts.intake.poison(incoming), Progress())
+            elif not await self._settle(incoming, partition, self._parts.intake.poison(incoming), Progress()):
+                raise NotBegun
 
     async def _run(self, incoming: Incoming, partition: str, key: bytes) -> None:
         # What waited at the gate may have lost its channel meanwhile: somebody else has the event now.
-        if not incoming.current():
+        if await self._known(incoming, partition, key) or not incoming.current():
             return
         record = self._parts.recent.begin(key)
         finding: Finding | None = None
@@ -151,11 +165,11 @@ class Worker:
         self._mark(self._started)
         return True
 
-    async def _settle(self, incoming: Incoming, partition: str, finding: Finding, progress: Progress) -> None:
+    async def _settle(self, incoming: Incoming, partition: str, finding: Finding, progress: Progress) -> bool:
         # A drain must not come between the publishing of a copy and the ack: the event would be there twice.
         self._mark(self._started)
         self._mark(self._settling)
-        await self._parts.settler.settle(incoming, partition, finding, progress)
+        return await self._parts.settler.settle(incoming, partition, finding, progress)
 
     @staticmethod
     def _mark(tasks: set[asyncio.Task[None]]) -> None:

@@ -1,6 +1,7 @@
 """``mailroom run``: the consumer."""
 
 import asyncio
+import signal
 
 import typer
 
@@ -10,6 +11,10 @@ from config.process import Settings
 
 def run() -> None:
     """Consume events and send mails until SIGTERM, then drain (within MAILROOM_DRAIN_SECONDS)."""
+    # Until the program has handlers of its own there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _not_started)
+
     import uvloop
 
     from consumer import program
@@ -22,3 +27,7 @@ def run() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(program.run(settings))
     raise typer.Exit(code)
+
+
+def _not_started(_number: int, _frame: object) -> None:
+    raise SystemExit(0)

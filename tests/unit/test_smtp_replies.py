@@ -176,6 +176,29 @@ def _texts(enhanced: str, pattern: str) -> list[str]:
     number = f"5.{enhanced}99" if enhanced.endswith(".") else f"5.{enhanced}" if enhanced else ""
     words = [
         "", "too many connections", "thread limit exceeded", "sendasdenied", "storedrv", "too many", "spamhaus",
-        "rate limit", "greylist", "relay", "no valid recipients",
+        "rate limit", "greylist", "relay access denied", "no valid recipients",
     ]  # fmt: skip
     return [f"{number} {word}".strip() for word in words if not pattern or re.search(pattern, word)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5.1.1 <jo@acme.example>: Recipient address rejected: User unknown in relay recipient table",
+        "<relay@acme.example>: no such user",
+        "5.7.1 <relay-denied@blocklist.example>: Recipient refused",
+        "5.1.1 unable to relay to unknown user",
+    ],
+)
+def test_what_a_reply_repeats_of_an_address_or_a_table_never_blames_the_account(text: str) -> None:
+    error = classify(Phase.RCPT, Reply(550, text))
+    assert isinstance(error, RecipientRefused)
+    assert error.code is Code.RECIPIENT_REFUSED
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5.7.1 <jo@x.example>: Relay access denied", "relaying denied", "5.7.1 Unable to relay", "Relay not permitted"],
+)
+def test_a_denied_relay_is_told_apart_from_a_refused_recipient(text: str) -> None:
+    assert classify(Phase.RCPT, Reply(550, text)).code is Code.RELAYING_DENIED

@@ -11,6 +11,7 @@ NAME = "smtp"
 # In the earlier phases any 5yz means the endpoint or the account; above all a sign-in must not be repeated.
 _STRICT = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY})
 _ENHANCED = re.compile(r"\s*[245]\.(\d{1,3})\.(\d{1,3})(?!\d)")
+_ADDRESS = re.compile(r"\S*@\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def classify(phase: Phase, reply: Reply) -> DeliveryError:
 
 def find_rule(phase: Phase, reply: Reply) -> Rule | None:
     """The first row that fits, or None for a reply nobody agreed on."""
-    code, enhanced, text = str(reply.code), reply.enhanced, reply.text.lower()
+    code, enhanced = str(reply.code), reply.enhanced
+    # Replies repeat addresses, and whoever chose one (`relay@…`, `blocklist@…`) must not choose the verdict.
+    text = _ADDRESS.sub("", reply.text.lower())
     unknown = reply.code >= 500 and reply.code not in KNOWN and phase in _STRICT
     for rule in RULES:
         if phase not in rule.phases or not code.startswith(rule.code):
