@@ -4,6 +4,7 @@ Other programs may connect to it too. It never delivers anything.
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
 import threading
@@ -129,8 +130,9 @@ class FakeSmtpd:
 
     async def _drop(self) -> None:
         for session in list(self._sessions):
-            if session.transport is not None:
-                session.transport.abort()  # type: ignore[attr-defined] # aiosmtpd types it as a BaseTransport
+            # Before CPython 3.11.4 a TLS transport that is already gone cannot be aborted once more.
+            with contextlib.suppress(AttributeError):
+                session.transport.abort()  # type: ignore[union-attr] # aiosmtpd types it as an optional BaseTransport
 
     async def _end(self) -> None:
         if self._server is not None:

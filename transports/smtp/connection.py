@@ -6,6 +6,7 @@ mechanisms after each refusal and mask errors; its protocol, ESMTP parser and en
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -156,7 +157,10 @@ class Connection:
         """Closes at once, without waiting for anything. Idempotent."""
         self.clean = False
         if self._wire.transport is not None:
-            cast(asyncio.WriteTransport, self._wire.transport).abort()
+            # CPython before 3.11.4: asyncio's TLS transport forgets its protocol when it is closed twice, which an EOF
+            # from the server does to one that we are closing; there is nothing left to abort then.
+            with contextlib.suppress(AttributeError):
+                cast(asyncio.WriteTransport, self._wire.transport).abort()
 
     def _until(self, deadline: float) -> float:
         return min(deadline, asyncio.get_running_loop().time() + self._context.command_timeout)
