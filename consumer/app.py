@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from config.organizations import Directory, Organizations
 from config.process import Settings
@@ -84,12 +83,14 @@ def transport_factory(settings: Settings, connections: ConnectionObserver) -> Ca
 class Consumer:
     """All parts of one consumer, wired. Building it does nothing yet."""
 
-    def __init__(self, settings: Settings, store: Store, box: SecretBox, keyed_hash: KeyedHash) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, box: SecretBox, keyed_hash: KeyedHash, metrics: Metrics
+    ) -> None:
         seeded = random.Random(os.urandom(16))  # noqa: S311 - spreads pauses, protects nothing
         self.settings = settings
         self.store = store
         self.background = Background()
-        self.metrics = Metrics(version("mailroom"))
+        self.metrics = metrics
         self.organizations = Organizations(store, box, ports=settings.smtp_ports)
         self.directory = Directory(self.organizations, clock=time.monotonic)
         self.default = platform_default(settings)

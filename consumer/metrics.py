@@ -62,6 +62,9 @@ class Metrics:
         )
         self._in_flight = Gauge("mailroom_in_flight", "Mails being sent now", ["transport"], registry=r)
         self._dead = Counter("mailroom_dead_letters", "Dead letters written", ["reason"], registry=r)
+        self._publish_failures = Counter(
+            "mailroom_publish_failures", "Outcomes that could not be published at the first try", ["reason"], registry=r
+        )
         self._dead_depth = Gauge("mailroom_dead_letter_depth", "Messages in the dead-letter queue", registry=r)
         self._parked = Gauge(
             "mailroom_parked_organizations", "Organisations whose transport is suspended", ["reason"], registry=r
@@ -134,6 +137,10 @@ class Metrics:
         if child is None:
             child = self._bound_in_flight[transport] = self._in_flight.labels(transport)
         child.inc(change)
+
+    def publish_failed(self, reason: str) -> None:
+        """An outcome could not be published; it is tried again."""
+        self._counter(self._publish_failures, "publish", reason).inc()
 
     def dead_letter_depth(self, count: int) -> None:
         """Messages in the dead-letter queue, as last seen."""

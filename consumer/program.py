@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib.metadata import version
 
 from config.logs import get_logger, install_loop_handler
 from config.process import Settings
 from consumer import names, rendezvous, startup
 from consumer.app import Consumer, utc_now
 from consumer.broker import Incoming, Subscription
+from consumer.errors import OperatorError
 from consumer.health import HealthServer
 from consumer.housekeeping import Household, Housekeeping
+from consumer.metrics import Metrics
 from consumer.selfcheck import SelfCheck
 
 log = get_logger(__name__)
@@ -33,23 +36,53 @@ _LEAST_CLOSE = 1.0
 async def run(settings: Settings) -> int:
     """Runs a consumer until SIGTERM or SIGINT; returns the exit code.
 
-    Raises ConfigurationError, SchemaOutdated or TopologyMismatch when it cannot be started as it is configured. A
-    broker or database that is away is waited for.
+    Raises ConfigurationError, SchemaOutdated, TopologyMismatch or OperatorError when it cannot be started as it is
+    configured. A broker or database that is away is waited for.
     """
     loop = asyncio.get_running_loop()
     install_loop_handler(loop)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, partial(_signalled, stop, loop, number))
+    metrics = Metrics(version("mailroom"))
+    readiness = _Readiness()
     async with AsyncExitStack() as stack:
+        # First of all: whoever watches this process can see what it waits for, and a liveness probe finds it alive.
+        stack.push_async_callback((await _serve_health(settings, metrics, readiness)).aclose)
         opened = await startup.unless(stop, startup.open_store(settings))
         if opened is None:
             return 0
         store, box, keyed_hash = opened
         stack.push_async_callback(store.close)
-        consumer = Consumer(settings, store, box, keyed_hash)
+        consumer = Consumer(settings, store, box, keyed_hash, metrics)
         stack.push_async_callback(consumer.transports.aclose)
-        return await Program(consumer, stack).run(stop)
+        readiness.program = Program(consumer, stack)
+        return await readiness.program.run(stop)
+
+
+async def _serve_health(settings: Settings, metrics: Metrics, readiness: "_Readiness") -> HealthServer:
+    health = HealthServer(metrics, readiness)
+    try:
+        port = await health.start(settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        await health.aclose()
+        raise OperatorError(
+            f"metrics cannot be served on {settings.metrics_host} port {settings.metrics_port} ({error.strerror}): "
+            "set MAILROOM_METRICS_HOST and MAILROOM_METRICS_PORT (0: any free port)"
+        ) from error
+    log.info("metrics and health are served", port=port, replica=settings.replica_id)
+    return health
+
+
+class _Readiness:
+    """Answers for the program, also while there is none yet."""
+
+    program: "Program | None" = None
+
+    async def __call__(self) -> Mapping[str, bool]:
+        if self.program is None:
+            return {"broker": False, "store": False, "consuming": False, "not_draining": True}
+        return self.program.ready()
 
 
 class Program:
@@ -67,10 +100,6 @@ class Program:
     async def run(self, stop: asyncio.Event) -> int:
         """Starts everything, waits, drains. The exit code is 1 when a vital side task died, else 0."""
         consumer, settings = self._consumer, self._consumer.settings
-        health = HealthServer(consumer.metrics, self._ready)
-        port = await health.start(settings.metrics_host, settings.metrics_port)
-        self._stack.push_async_callback(health.aclose)
-        log.info("metrics and health are served", port=port, replica=settings.replica_id)
         if await startup.unless(stop, startup.ensure_topology(settings)) is None:
             return 0
         self._stack.push_async_callback(consumer.background.aclose)
@@ -167,7 +196,8 @@ class Program:
                 await consumer.broker.close()
         log.info("drained", count=left, seconds=round(time.monotonic() - started, 2))
 
-    async def _ready(self) -> Mapping[str, bool]:
+    def ready(self) -> Mapping[str, bool]:
+        """What must hold for this replica to count as ready."""
         broker = self._consumer.broker
         return {
             "broker": broker.connected and not broker.blocked,

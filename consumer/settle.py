@@ -65,7 +65,7 @@ class Settler:
             # The same identifier at every try, also after a redelivery: a lost confirm may hide a copy.
             name = progress.copies.setdefault(index, self._new_copy())
             copy = self._copy(incoming, partition, finding, branch, name)
-            if not await self._republish(incoming, copy):
+            if not await self._republish(incoming, copy, finding.event):
                 return False
             progress.published.add(index)
         if not incoming.ack():
@@ -75,7 +75,7 @@ class Settler:
             self._account(incoming, partition, finding)
         return True
 
-    async def _republish(self, incoming: Incoming, copy: _Copy) -> bool:
+    async def _republish(self, incoming: Incoming, copy: _Copy, event: Label | None) -> bool:
         failures = 0
         while incoming.current():
             try:
@@ -85,7 +85,15 @@ class Settler:
             except PublishFailed as failure:
                 pause = _PUBLISH_PAUSES[min(failures, len(_PUBLISH_PAUSES) - 1)]
                 failures += 1
-                log.warning("outcome could not be published", queue=copy.exchange, reason=failure.reason, delay=pause)
+                self._metrics.publish_failed(failure.reason)
+                log.warning(
+                    "outcome could not be published",
+                    queue=f"{copy.exchange}/{copy.routing_key}",
+                    reason=failure.reason,
+                    delay=pause,
+                    event_id=incoming.properties.message_id,
+                    organization=event.organization_id if event is not None else None,
+                )
                 await asyncio.sleep(pause)
             else:
                 return True

@@ -13,7 +13,15 @@ from config.process import Settings
 from config.secrets import KeyedHash, SecretBox
 from config.store import Store
 from config.store_keyring import open_keyring
-from consumer.topology import BrokerUnavailable, TopologyForbidden, apply_topology, ensure_partitions
+from consumer.topology import (
+    BrokerUnavailable,
+    TopologyForbidden,
+    TopologyMismatch,
+    apply_topology,
+    check_topology,
+    ensure_partitions,
+)
+from consumer.topology_management import MISSING
 
 log = get_logger(__name__)
 
@@ -36,8 +44,8 @@ async def open_store(settings: Settings) -> tuple[Store, SecretBox, KeyedHash]:
             except BaseException:
                 await store.close()
                 raise
-        except StoreUnavailable:
-            log.error("the database does not answer; waiting for it", delay=_PAUSE)
+        except StoreUnavailable as error:
+            log.error("the database does not answer; waiting for it", problem=str(error), delay=_PAUSE)
             await asyncio.sleep(_PAUSE)
 
 
@@ -48,18 +56,24 @@ async def ensure_topology(settings: Settings) -> bool:
     """
     while True:
         try:
-            await asyncio.to_thread(
-                apply_topology, settings.amqp_url, settings.partitions, ca_file=settings.tls_ca_file
-            )
-        except TopologyForbidden:
-            await asyncio.to_thread(
-                ensure_partitions, settings.amqp_url, settings.partitions, ca_file=settings.tls_ca_file
-            )
+            await asyncio.to_thread(_declare_or_verify, settings)
         except BrokerUnavailable as error:
-            log.error("the broker cannot be used; waiting for it", error=type(error).__name__, delay=_PAUSE)
+            log.error("the broker cannot be used; waiting for it", problem=str(error), delay=_PAUSE)
             await asyncio.sleep(_PAUSE)
-            continue
-        return True
+        else:
+            return True
+
+
+def _declare_or_verify(settings: Settings) -> None:
+    try:
+        apply_topology(settings.amqp_url, settings.partitions, ca_file=settings.tls_ca_file)
+    except TopologyForbidden:
+        ensure_partitions(settings.amqp_url, settings.partitions, ca_file=settings.tls_ca_file)
+        report = check_topology(settings.amqp_url, settings.partitions, ca_file=settings.tls_ca_file)
+        # What this user may not look at is no difference; what is not there would strand an outcome later.
+        missing = [difference for difference in report.differences if difference.problem == MISSING]
+        if missing:
+            raise TopologyMismatch(missing) from None
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

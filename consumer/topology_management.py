@@ -21,6 +21,9 @@ _TIMEOUT: Final = 15.0
 _INEQUIVALENT: Final = re.compile(r"inequivalent arg '(?P<what>[^']+)' for .*: (?P<how>received .*)", re.DOTALL)
 
 
+MISSING: Final = "is missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that is not as it should be: ``kind`` is ``exchange``, ``queue`` or ``binding``."""
