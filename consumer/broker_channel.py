@@ -1,7 +1,7 @@
 """One generation of one channel: opened once, closed once; every request ends by reply, close or time-out.
 
-pika loses the reply of a request when the broker closes the channel, and a late reply to a cancelled future
-would raise inside pika and cost the whole connection (BROKER.md §4.2, 2 and 3). Both are dealt with here, once.
+pika never calls back for a request that makes the broker close the channel, and a late reply to a cancelled future
+would raise inside pika and cost the whole connection (both reproduced with 1.4.4). Both are dealt with here, once.
 """
 
 import asyncio

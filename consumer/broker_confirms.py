@@ -1,7 +1,8 @@
 """Which published messages still await their confirm: pure bookkeeping by delivery tag, for one channel.
 
 The broker numbers what is published on a channel 1, 2, 3, …; a confirm names one number, or with ``multiple`` all up to
-it, and confirms may come out of order when messages go to different queues (BROKER.md §1.1). Nothing here knows pika.
+it, and may come out of order when messages go to different queues (rabbitmq.com/docs/confirms).
+Nothing here knows pika.
 """
 
 import asyncio

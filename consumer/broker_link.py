@@ -1,7 +1,7 @@
 """Keeps one connection to the broker: connects, waits until it is lost, connects again.
 
 There are two links, one to consume and one to publish, because a memory or disk alarm at the broker stops everything
-on the connection of a publisher, acknowledgements included (BROKER.md §4.2, 8).
+on the connection of a publisher, acknowledgements included (rabbitmq.com/docs/alarms, and reproduced).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Consuming: one queue, one channel, one consumer; taken up again after every loss.
 
 A delivery belongs to the channel it came on and can be acknowledged there only. When that channel is gone the broker
-gives the message to someone else, so an ack that comes later is dropped here (its tag would mean another message on
-the next channel, or close it: BROKER.md §4.2, 4).
+gives the message to someone else, so an ack that comes later is dropped here: on the next channel its tag would mean
+another message, or none, and then the broker closes that channel too (406, unknown delivery tag).
 """
 
 import asyncio

@@ -3,8 +3,8 @@
 * Content headers are decoded here, so that a stranger's message cannot tear the connection down
   (`consumer.broker_tables` says how pika's decoding does that).
 * Channels and connections can be ended **without ``basic.cancel``**. pika's own ``close`` cancels every consumer
-  first. A cancel hands a single-active-consumer queue to another replica while we still hold its deliveries, and pika
-  rejects what is in flight, which costs each prefetched message one of its lives (BROKER.md §4.2, 7 and 9).
+  first (pika#1208). A cancel hands a single-active-consumer queue to another replica while we still hold its
+  deliveries, and pika rejects with requeue what is in flight: each of those messages loses one of its lives.
 * Frames written in one turn of the event loop leave in one system call: pika makes one ``send`` for every frame, three
   for every message published.
 

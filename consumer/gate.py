@@ -1,7 +1,7 @@
 """Who may start now: everybody, or one suspect alone.
 
 An event that was being sent when the process died twice may be what kills it. It runs alone, so that it convicts
-itself and not its neighbours (DESIGN §1). What has been running for a while has proved that it does not kill at once;
+itself and not its neighbours. What has been running for a while has proved that it does not kill at once;
 so nobody waits longer than that while, whatever a slow server does.
 """
 

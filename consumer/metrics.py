@@ -1,4 +1,4 @@
-"""Delivery metrics for Prometheus (DESIGN §10): one place that knows names, labels and buckets.
+"""Delivery metrics for Prometheus: one place that knows names, labels and buckets.
 
 Labels are bounded: category, outcome and reason come from closed sets, an organisation appears nowhere here.
 """

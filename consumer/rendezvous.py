@@ -2,7 +2,7 @@
 
 Every replica consumes every partition; the broker keeps one consumer active. From RabbitMQ 4.0 on that is the one with
 the highest priority, so the weights here are the assignment. Before 4.0 it is the first one, so a replica waits the
-longer the less it prefers a partition, and a common start is shared out (DESIGN §1).
+longer the less it prefers a partition, and a common start is shared out.
 """
 
 import hashlib

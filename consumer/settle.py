@@ -205,7 +205,7 @@ def _given(fields: dict[str, object]) -> dict[str, object]:
 
 
 def outcome_of(branch: Branch) -> str:
-    """The metric label of what became of a branch (DESIGN §10)."""
+    """The metric label of what became of a branch."""
     match branch.decision:
         case Dead():
             return "expired" if branch.reason is Reason.EXPIRED else "dead"

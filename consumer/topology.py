@@ -4,7 +4,7 @@ Blocking, for the command line and for start-up (``asyncio.to_thread``). Nothing
 exists: a difference is named, and a person decides.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from consumer import names
 from consumer.errors import OperatorError
 from consumer.topology_connection import BrokerUnavailable, connected
 from consumer.topology_entities import topology
-from consumer.topology_management import Difference, inequivalence, management_differences
+from consumer.topology_management import MISSING, Difference, inequivalence, management_differences
 
 __all__ = [
+    "GIVE_NUMBER",
     "BrokerUnavailable",
     "Difference",
     "Report",
@@ -30,8 +31,9 @@ __all__ = [
     "ensure_partitions",
 ]
 
+GIVE_NUMBER: Final = "give MAILROOM_PARTITIONS the number that is there"
 _ADVICE: Final = (
-    "nothing was changed; give MAILROOM_PARTITIONS the number that is there, or drain and delete the differing "
+    f"nothing was changed; {GIVE_NUMBER}, or drain and delete the differing "
     "entities and run `mailroom topology apply` again"
 )
 
@@ -52,12 +54,14 @@ class TopologyForbidden(OperatorError):
 class Report:
     """What a check found. ``bindings_verified`` is false when no management API was at hand: AMQP cannot list them.
 
-    ``arguments_verified`` is false when the user may not declare, which is how AMQP compares arguments.
+    ``arguments_verified`` is false when the user may not declare, which is how AMQP compares arguments. ``partitions``
+    is the number the broker has, ``None`` when its work queues are no complete row.
     """
 
     differences: tuple[Difference, ...]
     bindings_verified: bool
     arguments_verified: bool
+    partitions: int | None
 
 
 def apply_topology(urls: str | Sequence[str], partitions: int, *, ca_file: Path | None = None) -> None:
@@ -102,13 +106,15 @@ def check_topology(
     """
     wanted = topology(partitions)
     with connected(urls, ca_file=ca_file, name="mailroom topology") as connection:
-        found = list(_other_partitions(connection, partitions))
+        existing = _existing_partitions(connection, partitions)
+        found = _partition_differences(existing, partitions)
+        number = len(existing) if _in_a_row(existing) else None
         known = {difference.name for difference in found}
         if management_url is not None:
             place = (connection.virtual_host or "/", connection.userid or "", connection.password or "")
-            differences = management_differences(management_url, *place, wanted)
-            found.extend(difference for difference in differences if difference.name not in known)
-            return Report(tuple(found), bindings_verified=True, arguments_verified=True)
+            listed = management_differences(management_url, *place, wanted)
+            found.extend(difference for difference in listed if difference.name not in known)
+            return Report(tuple(found), bindings_verified=True, arguments_verified=True, partitions=number)
         inspector = _Inspector(connection)
         for exchange in wanted.exchanges:
             passive = {"exchange": exchange.name, "type": exchange.type, "passive": True}
@@ -116,7 +122,8 @@ def check_topology(
         for queue in wanted.queues:
             if queue.name not in known:
                 inspector.compare("queue", queue.name, {"queue": queue.name, "passive": True}, queue)
-    return Report((*found, *inspector.differences), bindings_verified=False, arguments_verified=inspector.arguments)
+    differences = (*found, *inspector.differences)
+    return Report(differences, bindings_verified=False, arguments_verified=inspector.arguments, partitions=number)
 
 
 def ensure_partitions(urls: str | Sequence[str], partitions: int, *, ca_file: Path | None = None) -> None:
@@ -127,7 +134,7 @@ def ensure_partitions(urls: str | Sequence[str], partitions: int, *, ca_file: Pa
         BrokerUnavailable: no connection, or it broke.
     """
     with connected(urls, ca_file=ca_file, name="mailroom start") as connection:
-        differences = _other_partitions(connection, partitions)
+        differences = _partition_differences(_existing_partitions(connection, partitions), partitions)
         if differences:
             raise TopologyMismatch(differences)
 
@@ -145,7 +152,7 @@ class _Inspector:
             with self._connection.channel() as channel:
                 (channel.queue_declare if kind == "queue" else channel.exchange_declare)(**passive)
         except NotFound:
-            self.differences.append(Difference(kind, name, "is missing"))
+            self.differences.append(Difference(kind, name, MISSING))
             return
         except AccessRefused:
             self.differences.append(Difference(kind, name, "cannot be looked at: the user has no permission on it"))
@@ -162,11 +169,23 @@ class _Inspector:
             self.arguments = False
 
 
-def _existing_partitions(connection: Connection) -> set[int]:
-    """The numbers of the work queues that exist. AMQP cannot list, but there can be no more than a hundred."""
+def _existing_partitions(connection: Connection, partitions: int) -> set[int]:
+    """The numbers of the work queues that exist: AMQP cannot list, but there can be no more than a hundred.
+
+    A queue that is not there costs a channel and a line in the broker's log, so what lies behind the next one after
+    the wanted ones is asked for only if those differ from what is wanted.
+    """
+    following = min(partitions + 1, names.MAX_PARTITIONS)
+    existing = _existing_among(connection, range(following))
+    if existing != set(range(partitions)):
+        existing |= _existing_among(connection, range(following, names.MAX_PARTITIONS))
+    return existing
+
+
+def _existing_among(connection: Connection, numbers: Iterable[int]) -> set[int]:
     existing = set()
     channel = connection.channel()
-    for number in range(names.MAX_PARTITIONS):
+    for number in numbers:
         queue = names.work_queue(names.partition_name(number))
         try:
             channel.queue_declare(queue=queue, passive=True)
@@ -180,13 +199,13 @@ def _existing_partitions(connection: Connection) -> set[int]:
     return existing
 
 
-def _other_partitions(connection: Connection, partitions: int) -> list[Difference]:
-    return _partition_differences(_existing_partitions(connection), partitions)
+def _in_a_row(existing: set[int]) -> bool:
+    return bool(existing) and max(existing) + 1 == len(existing)
 
 
 def _partition_differences(existing: set[int], partitions: int) -> list[Difference]:
     wanted = set(range(partitions))
-    if existing and existing != wanted and max(existing) + 1 == len(existing):
+    if existing != wanted and _in_a_row(existing):
         queue = names.work_queue(names.partition_name(max(existing)))
         text = f"is the last one: the topology has {len(existing)} partitions, not {partitions}"
         return [Difference("queue", queue, text)]
@@ -198,7 +217,7 @@ def _partition_differences(existing: set[int], partitions: int) -> list[Differen
 
 
 def _refuse_other_partitions(connection: Connection, partitions: int) -> None:
-    existing = _existing_partitions(connection)
+    existing = _existing_partitions(connection, partitions)
     # Work queues are declared from the highest down, so what an interrupted apply left has the highest.
     interrupted = existing and max(existing) == partitions - 1
     if existing and not interrupted:

@@ -1,8 +1,8 @@
 """The consume loop: takes deliveries, bounds what runs, and drains.
 
-Stopping never cancels a consumer: ``basic.cancel`` would hand the partition over at once, with mails still in flight
-(DESIGN §1). A drain starts nothing more, finishes and acknowledges what is being sent, and leaves the rest to the
-closing of the connection.
+Stopping never cancels a consumer: ``basic.cancel`` would hand the partition over at once, with mails still in flight.
+A drain starts nothing more, finishes and acknowledges what is being sent, and leaves the rest to the closing of the
+connection.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ import pytest
 from config.process import Settings
 from consumer import names, program, startup
 from consumer.errors import OperatorError
+from consumer.metrics import Metrics
 from consumer.topology import TopologyMismatch, apply_topology
 from tests.waiting import eventually
 
@@ -61,15 +62,20 @@ async def test_waiting_for_a_broker_says_where_and_why_and_ends_when_told_to(cap
     waiting = asyncio.create_task(
         startup.unless(stop, startup.ensure_topology(settings("amqp://user:hidden@127.0.0.1:1/")))
     )
-    said = []
-    await eventually(lambda: said.append(capsys.readouterr().err) or "127.0.0.1:1" in "".join(said))
+    said: list[str] = []
+
+    def has_said() -> bool:
+        said.append(capsys.readouterr().err)
+        return "127.0.0.1:1" in "".join(said)
+
+    await eventually(has_said)
     stop.set()
     assert await waiting is None
     assert "hidden" not in "".join(said)
 
 
 async def test_health_is_served_while_the_database_is_away():
-    health = await program._serve_health(settings("amqp://127.0.0.1:1/"), program.Metrics("1"), program._Readiness())
+    health = await program._serve_health(settings("amqp://127.0.0.1:1/"), Metrics("1"), program._Readiness())
     try:
         port = health._runner.addresses[0][1]
         async with aiohttp.ClientSession() as session:
@@ -87,5 +93,5 @@ async def test_a_port_in_use_is_explained():
     async with taken:
         with pytest.raises(OperatorError, match=f"port {port} .*MAILROOM_METRICS_PORT"):
             await program._serve_health(
-                settings("amqp://127.0.0.1:1/", metrics_port=port), program.Metrics("1"), program._Readiness()
+                settings("amqp://127.0.0.1:1/", metrics_port=port), Metrics("1"), program._Readiness()
             )

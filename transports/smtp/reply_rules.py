@@ -56,11 +56,16 @@ CONTENT = _at(Phase.DATA, Phase.BODY)
 ENVELOPE = _at(Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY)
 SENDER = _at(Phase.MAIL, Phase.DATA, Phase.BODY)
 
-EXCHANGE = "Exchange Online: learn.microsoft.com smtp-submission-improvements; PROVIDERS 4.1"
-GMAIL = "Gmail: support.google.com/a/answer/3726730; PROVIDERS 4.1"
+EXCHANGE = "Exchange Online: learn.microsoft.com smtp-submission-improvements, techcommunity 607825"
+EXCHANGE_AUTH = "Exchange Online: SmtpClientAuthenticationDisabled in Set-TransportConfig and Set-CASMailbox"
+BASIC_AUTH = "Exchange Online without basic authentication: message center MC786329"
+GMAIL = "Gmail: support.google.com/a/answer/3726730"
 SASL = "RFC 4954 §4.7 and §6"
 CODES = "RFC 5321 §4.2.3"
 FIELD = "zone-mta config/bounces.txt"
+RETRIED = "EmailEngine lib/delivery-error.js keeps 503 retryable"
+GREYLIST = "RFC 6647 §5.1; postgrey and milter-greylist in the field"
+NOBODY = "RFC 5321 §3.3: no recipient was accepted"
 BLOCKED = r"spamhaus|block ?list|blacklist|blocked using"
 ENHANCED = "RFC 3463 and the IANA registry of RFC 5248"
 
@@ -85,12 +90,12 @@ RULES: tuple[Rule, ...] = (
         Throttled,
         Code.TOO_MANY_CONNECTIONS,
         MINUTE,
-        "Postfix smtpd(8) 421 4.7.0 too many connections; EXCHANGE 4.3.2",
+        "Postfix smtpd(8) 421 4.7.0 too many connections; Exchange 4.3.2",
     ),
     Rule(OPENING | AUTH | MAIL, "421", "3.2", "", Throttled, Code.TOO_MANY_CONNECTIONS, MINUTE, EXCHANGE),
     # quotas that heal by themselves although the number says "for good"
-    Rule(ENVELOPE, "550", "4.5", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, "Gmail daily quota; PROVIDERS 4.1"),
-    Rule(ENVELOPE, "550", "7.236", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, "Exchange MOERA; PROVIDERS 1.5"),
+    Rule(ENVELOPE, "550", "4.5", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, f"{GMAIL}: daily quota"),
+    Rule(ENVELOPE, "550", "7.236", "", AccountProblem, Code.QUOTA_EXHAUSTED, DAY, "MOERA limit: techzine.eu 134017"),
     Rule(ENVELOPE, "554", "2.252", "", AccountProblem, Code.SENDER_REFUSED, None, "Exchange SendAsDenied"),
     Rule(ENVELOPE, "554", "", r"sendasdenied", AccountProblem, Code.SENDER_REFUSED, None, "Exchange SendAsDenied"),
     Rule(ENVELOPE, "554", "2.0", r"storedrv", AccountProblem, Code.QUOTA_EXHAUSTED, HOUR, EXCHANGE),
@@ -102,7 +107,7 @@ RULES: tuple[Rule, ...] = (
         AccountProblem,
         Code.QUOTA_EXHAUSTED,
         HOUR,
-        "Exchange, own mailbox full; PROVIDERS 4.1",
+        f"{EXCHANGE}: own mailbox full",
     ),
     # opening the connection: the endpoint, never the mail
     Rule(OPENING, "4", "", "", Unreachable, Code.ENDPOINT_UNAVAILABLE, None, f"{CODES} (421)"),
@@ -112,22 +117,22 @@ RULES: tuple[Rule, ...] = (
     # signing in
     Rule(AUTH, "454", "7.0", r"too many", Throttled, Code.THROTTLED, 5 * MINUTE, GMAIL),
     Rule(AUTH, "4", "", "", Temporary, Code.SIGN_IN_UNAVAILABLE, None, f"{SASL} (432, 454); 421"),
-    Rule(AUTH, "535", "7.139", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
-    Rule(AUTH, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
-    Rule(AUTH, "5", "7.57", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
+    Rule(AUTH, "535", "7.139", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE_AUTH),
+    Rule(AUTH, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, BASIC_AUTH),
+    Rule(AUTH, "5", "7.57", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE_AUTH),
     Rule(AUTH, "530", "", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, SASL),
     Rule(AUTH, "534", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL}; Gmail 5.7.9 app password"),
     Rule(AUTH, "535", "", "", AccountProblem, Code.SIGN_IN_REFUSED, None, SASL),
     Rule(AUTH, "538", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, SASL),
-    Rule(AUTH, "5", "7.", "", AccountProblem, Code.SIGN_IN_REFUSED, None, "policy: PROVIDERS 4.2"),
+    Rule(AUTH, "5", "7.", "", AccountProblem, Code.SIGN_IN_REFUSED, None, f"{ENHANCED}: policy"),
     Rule(AUTH, "5", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL} (500, 501, 504): not understood"),
     # blame on the account in any part of the envelope
     Rule(ENVELOPE, "530", "", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, SASL),
-    Rule(ENVELOPE, "5", "7.57", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, EXCHANGE),
-    Rule(ENVELOPE, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE),
-    Rule(ENVELOPE, "5", "7.60", "", AccountProblem, Code.SENDER_REFUSED, None, "Exchange; PROVIDERS 4.2"),
-    Rule(ENVELOPE, "5", "7.26", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "RFC 7372; PROVIDERS 4.2"),
-    Rule(ENVELOPE, "5", "7.515", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "Microsoft; PROVIDERS 4.2"),
+    Rule(ENVELOPE, "5", "7.57", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, EXCHANGE_AUTH),
+    Rule(ENVELOPE, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, BASIC_AUTH),
+    Rule(ENVELOPE, "5", "7.60", "", AccountProblem, Code.SENDER_REFUSED, None, "Exchange: may not send as this sender"),
+    Rule(ENVELOPE, "5", "7.26", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "RFC 7372 (X.7.26)"),
+    Rule(ENVELOPE, "5", "7.515", "", MessageRefused, Code.SENDER_UNAUTHENTICATED, None, "Outlook.com for bulk senders"),
     # blocklists lift; zone-mta defers them too
     Rule(RCPT, "5", "", BLOCKED, RecipientDeferred, Code.TEMPORARY_FAILURE, HOUR, FIELD),
     Rule(SENDER, "5", "", BLOCKED, Temporary, Code.TEMPORARY_FAILURE, HOUR, FIELD),
@@ -152,10 +157,10 @@ RULES: tuple[Rule, ...] = (
     Rule(MAIL, "5", "2.3", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, ENHANCED),
     Rule(MAIL, "500", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
     Rule(MAIL, "502", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
-    Rule(MAIL, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "EmailEngine keeps 503 retryable; PROVIDERS 4.2"),
+    Rule(MAIL, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, RETRIED),
     Rule(MAIL, "504", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
     Rule(MAIL, "555", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
-    Rule(MAIL, "5", "", "", AccountProblem, Code.SENDER_REFUSED, None, "PROVIDERS 4.2: the stage decides blame"),
+    Rule(MAIL, "5", "", "", AccountProblem, Code.SENDER_REFUSED, None, "RFC 5321 §4.3.2: of the sender"),
     Rule(MAIL, "4", "", "", Temporary, Code.TEMPORARY_FAILURE, None, CODES),
     # the recipients
     Rule(RCPT, "452", "5.3", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10"),
@@ -168,9 +173,9 @@ RULES: tuple[Rule, ...] = (
     Rule(RCPT, "452", "", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10"),
     Rule(RCPT, "552", "", "", RecipientDeferred, Code.TOO_MANY_RECIPIENTS, None, "RFC 5321 §4.5.3.1.10: as 452"),
     Rule(RCPT, "4", "", r"gr[ae]y-?list", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "RFC 6647 §5.1"),
-    Rule(RCPT, "450", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
-    Rule(RCPT, "451", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
-    Rule(RCPT, "450", "2.0", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, "PROVIDERS 4.2"),
+    Rule(RCPT, "450", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, GREYLIST),
+    Rule(RCPT, "451", "7.1", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, GREYLIST),
+    Rule(RCPT, "450", "2.0", "", RecipientDeferred, Code.RECIPIENT_GREYLISTED, 5 * MINUTE, GREYLIST),
     Rule(RCPT, "450", "2.1", "", RecipientDeferred, Code.RECIPIENT_DEFERRED, 15 * MINUTE, GMAIL),
     Rule(RCPT, "4", "", "", RecipientDeferred, Code.RECIPIENT_DEFERRED, None, CODES),
     Rule(RCPT, "5", "7.54", "", RecipientRefused, Code.RELAYING_DENIED, None, "Exchange: unable to relay"),
@@ -185,15 +190,15 @@ RULES: tuple[Rule, ...] = (
         RecipientRefused,
         Code.RELAYING_DENIED,
         None,
-        "PROVIDERS 4.2: 550 5.7.1",
+        "RFC 5321 §3.6.2: relaying declined by policy (550)",
     ),
     Rule(RCPT, "500", "", "", Temporary, Code.PROTOCOL_ERROR, None, CODES),
-    Rule(RCPT, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "EmailEngine keeps 503 retryable; PROVIDERS 4.2"),
+    Rule(RCPT, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, RETRIED),
     Rule(RCPT, "5", "", "", RecipientRefused, Code.RECIPIENT_REFUSED, None, CODES),
     # the content, before and after it was given
-    Rule(DATA, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2: logic"),
-    Rule(DATA, "554", "5.1", "", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2: no valid recipients"),
-    Rule(DATA, "5", "", r"no valid recipients", Temporary, Code.PROTOCOL_ERROR, None, "PROVIDERS 4.2"),
+    Rule(DATA, "503", "", "", Temporary, Code.PROTOCOL_ERROR, None, NOBODY),
+    Rule(DATA, "554", "5.1", "", Temporary, Code.PROTOCOL_ERROR, None, NOBODY),
+    Rule(DATA, "5", "", r"no valid recipients", Temporary, Code.PROTOCOL_ERROR, None, NOBODY),
     Rule(CONTENT, "552", "7.", "", MessageRefused, Code.MESSAGE_REFUSED, None, f"{GMAIL}: content"),
     Rule(CONTENT, "552", "2.2", "", Temporary, Code.RECIPIENT_MAILBOX_FULL, HOUR, ENHANCED),
     Rule(CONTENT, "552", "", "", MessageRefused, Code.MESSAGE_TOO_LARGE, None, "RFC 1870 §6.3"),
