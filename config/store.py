@@ -22,7 +22,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from config import store_migrations
-from config.errors import ConfigurationError, StoreUnavailable
+from config.errors import ConfigurationError
+from config.store_errors import unavailable
 
 _WRITE: Final = "mailroom_write"
 _MANNERS: Final = 1.0
@@ -52,9 +53,25 @@ class Store:
         """
         target = _parsed(url)
         if target.get_backend_name() == "sqlite":
-            _create_privately(target)
+            # SQLite would make the file by the umask alone; it is for its owner only.
+            _try_file(target, os.O_CREAT)
             await asyncio.to_thread(store_migrations.upgrade, url)
-        store = cls(_engine(target, timeout, pool_size), deadline=3 * timeout)
+        return await cls._checked(_engine(target, timeout, pool_size, read_only=False), timeout)
+
+    @classmethod
+    async def look(cls, url: str, *, timeout: float = 5.0) -> Self:
+        """Opens a database like :meth:`open` and changes nothing in it: an SQLite file is neither made nor upgraded.
+
+        Only reading is for such a store; on SQLite a write fails. Raises like :meth:`open`.
+        """
+        target = _parsed(url)
+        if target.get_backend_name() == "sqlite":
+            _try_file(target)
+        return await cls._checked(_engine(target, timeout, 1, read_only=True), timeout)
+
+    @classmethod
+    async def _checked(cls, engine: AsyncEngine, timeout: float) -> Self:
+        store = cls(engine, deadline=3 * timeout)
         try:
             await store.check_schema()
         except BaseException:
@@ -99,7 +116,7 @@ class Store:
             ):
                 yield connection
         except (SQLAlchemyError, OSError) as error:  # OSError covers TimeoutError
-            raise StoreUnavailable(f"the database failed ({_short(error)})") from error
+            raise unavailable(self._readers.url, error) from error
 
     async def ping(self) -> None:
         """Asks the database for nothing; raises :class:`StoreUnavailable` when it does not answer."""
@@ -125,6 +142,12 @@ class Store:
         store_migrations.compare(found)
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file an SQLite URL names, ``None`` for another database; raises like ``Store.open``."""
+    target = _parsed(url)
+    return Path(target.database or "") if target.get_backend_name() == "sqlite" else None
+
+
 def _parsed(url: str) -> URL:
     try:
         target = make_url(url)
@@ -136,22 +159,15 @@ def _parsed(url: str) -> URL:
     return target
 
 
-def _short(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-    return f"{type(cause).__name__} {state}" if state else type(cause).__name__
-
-
-def _create_privately(target: URL) -> None:
-    """Makes the database file readable by its owner only; SQLite would use the umask alone."""
-    path = Path(target.database or "")
+def _try_file(target: URL, flags: int = 0) -> None:
+    """Opens and closes the database file, because the system tells what is wrong with it and SQLite does not."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(Path(target.database or ""), flags | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreUnavailable(f"the database file {path} cannot be opened or made ({type(error).__name__})") from error
+        raise unavailable(target, error) from error
 
 
-def _engine(target: URL, timeout: float, pool_size: int) -> AsyncEngine:
+def _engine(target: URL, timeout: float, pool_size: int, *, read_only: bool) -> AsyncEngine:
     options: dict[str, Any] = {
         # The parameters of a failed statement would be in the error's text.
         "hide_parameters": True,
@@ -161,7 +177,7 @@ def _engine(target: URL, timeout: float, pool_size: int) -> AsyncEngine:
     }
     if target.get_backend_name() == "sqlite":
         engine = create_async_engine(target, connect_args={"timeout": timeout}, **options)
-        store_migrations.prepare_sqlite(engine.sync_engine, timeout, begin=_begin_sqlite)
+        store_migrations.prepare_sqlite(engine.sync_engine, timeout, begin=_begin_sqlite, read_only=read_only)
         return engine
     arguments = store_migrations.postgresql_arguments(timeout)
     return create_async_engine(target, connect_args=arguments, pool_pre_ping=True, pool_recycle=1800, **options)

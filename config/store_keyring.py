@@ -40,12 +40,29 @@ async def open_keyring(store: Store, box: SecretBox, *, random: RandomBytes = os
             # Of replicas that start together the first one's key stays, and all use it.
             await connection.execute(statement.on_conflict_do_nothing(index_elements=[keyring.c.name]))
         sealed = await _sealed(store)
+    return KeyedHash(_opened(str(sealed), box))
+
+
+async def check_keyring(store: Store, box: SecretBox) -> bool:
+    """Whether the key opens this database: false when no key is tied to it yet. Writes nothing.
+
+    Raises like :func:`open_keyring`.
+    """
+    box.require()
+    sealed = await _sealed(store)
+    if sealed is None:
+        return False
+    _opened(sealed, box)
+    return True
+
+
+def _opened(sealed: str, box: SecretBox) -> bytes:
     try:
-        key = box.open(str(sealed), "", HASH_KEY)
+        key = box.open(sealed, "", HASH_KEY)
     except SecretUnreadable as error:
         advice = "Write the key that was used before, after the current one if there is a new one"
         raise WrongSecretKey([f"MAILROOM_SECRET_KEYS: does not open this database: {error}. {advice}."]) from error
-    return KeyedHash(base64.urlsafe_b64decode(key + "="))
+    return base64.urlsafe_b64decode(key + "=")
 
 
 async def _sealed(store: Store) -> str | None:

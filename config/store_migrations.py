@@ -21,7 +21,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from config.errors import SchemaOutdated, StoreUnavailable
+from config.errors import SchemaOutdated
+from config.store_errors import unavailable
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6D61696C726F6F6D % 2**62
@@ -100,7 +101,7 @@ def _move(url: str, step: Callable[[Config], None]) -> str | None:
             step(settings)
         return found
     except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable(f"the database could not be migrated ({type(error).__name__})") from error
+        raise unavailable(engine.url, error) from error
     finally:
         engine.dispose()
 
@@ -115,9 +116,12 @@ def _engine(url: str) -> Engine:
     return create_engine(target, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
-def prepare_sqlite(engine: Engine, timeout: float, *, begin: Callable[[dict[str, Any]], str]) -> None:
+def prepare_sqlite(
+    engine: Engine, timeout: float, *, begin: Callable[[dict[str, Any]], str], read_only: bool = False
+) -> None:
     """Sets up every SQLite connection, and lets ``begin`` choose how a transaction starts by its execution options."""
-    pragmas = (f"busy_timeout={timeout * 1000:.0f}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+    kind = ("query_only=ON",) if read_only else ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+    pragmas = (f"busy_timeout={timeout * 1000:.0f}", *kind)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
