@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from config import addresses
 from config.errors import InvalidSettings
 from config.secrets import Secret
+from transports.errors import AccountProblem
+from transports.smtp.guard import Guard, Network, literal_address
 from transports.smtp.settings import Security
 
 
@@ -62,3 +64,25 @@ def checked(form: SmtpForm, *, ports: Collection[int]) -> SmtpForm:
     if problems:
         raise InvalidSettings(problems)
     return clean
+
+
+def refuse_guarded_address(host: str, port: int, *, allow_networks: Collection[Network]) -> None:
+    """Refuses a host written as an IP address that the transport's guard would never let a mail go to.
+
+    Names pass: where they lead is for the guard to see, at every connection. So does what is no host at all, which
+    :func:`checked` refuses.
+
+    Raises:
+        InvalidSettings: for an address of no public network that is not among ``allow_networks`` either.
+    """
+    try:
+        address = literal_address(host.strip())
+    except AccountProblem:
+        return
+    if address is None:
+        return
+    try:
+        Guard(ports=(port,), allow_networks=tuple(allow_networks)).check([address], port)
+    except AccountProblem:
+        sentence = "is not an address of the public Internet; an operator can allow it in MAILROOM_ALLOW_NETWORKS"
+        raise InvalidSettings([("host", sentence)]) from None

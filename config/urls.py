@@ -60,12 +60,12 @@ def redact_url(url: str) -> str:
     return f"{scheme}://{user}{':***' if colon else ''}@{place}"
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, scheme: str) -> SplitResult:
     """The parts of a URL whose authority is sound, else ``ValueError``."""
     if has_control_characters(url) or " " in url:
         raise ValueError("has a blank or control character in it")
     if "://" not in url:
-        raise ValueError("is not a URL with a scheme such as smtp://")
+        raise ValueError(f"is not a URL with a scheme such as {scheme}://")
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -101,7 +101,7 @@ def default_smtp(url: str) -> DefaultSmtp:
     Raises:
         ValueError: see the module.
     """
-    parts = _split(url)
+    parts = _split(url, "smtp")
     if parts.scheme != "smtp":
         raise ValueError("does not begin with smtp:// (security is chosen by ?security=starttls|tls|none)")
     if parts.path not in ("", "/"):
@@ -147,13 +147,15 @@ def amqp_urls(text: str) -> tuple[str, ...]:
     for place, url in enumerate(urls, start=1):
         which = f"URL {place} of {len(urls)} " if len(urls) > 1 else ""
         try:
-            parts = _split(url)
+            parts = _split(url, "amqp")
             if parts.scheme not in ("amqp", "amqps"):
                 raise ValueError("does not begin with amqp:// or amqps://")
             if not parts.hostname:
                 raise ValueError("has no host")
             if "/" in parts.path.removeprefix("/"):
                 raise ValueError("has a virtual host with / in it; write %2F")
+            if parts.query:
+                raise ValueError("has a query (?…), and nothing can be set by one; TLS is chosen by amqps://")
         except ValueError as error:
             raise ValueError(f"{which}{error}") from None
     return urls
@@ -175,5 +177,5 @@ def database_url(text: str) -> str:
         if not rest.startswith("/") or not path or path == ":memory:" or path.startswith("file:"):
             raise ValueError("names no database file (a database in memory is not shared between processes)")
     else:
-        _split(url)
+        _split(url, "postgresql")
     return f"{driver}://{rest}"

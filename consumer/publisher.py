@@ -96,7 +96,7 @@ class Publisher:
 
         Gives one :class:`Published` for each event, as they are settled: with the event's position, and the error
         that :meth:`publish` would have raised. The order on the wire is the order given. Raises PublishUnavailable
-        when the broker is away for longer than the timeout; what has no result by then may have been accepted.
+        when the broker is away for longer than the timeout; its ``unknown`` says what may have been accepted.
         """
         return publish_all(events, self._prepared, self._pool, self._deliver, window=window, timeout=self._timeout)
 
@@ -134,16 +134,19 @@ class Publisher:
     def _deliver(self, outgoing: Outgoing) -> None:
         deadline = self._clock() + self._timeout
         pause = _FIRST_PAUSE
+        sent = False
         while True:
             try:
                 with self._pool.link(deadline - self._clock()) as link:
+                    sent = True
                     link.send(outgoing)
                     _, problem = link.verdict(max(0.0, min(CONFIRM_TIMEOUT, deadline - self._clock())))
             except CredentialsRefused as error:
-                raise PublishUnavailable(str(error)) from error
+                raise PublishUnavailable(str(error), sent=sent) from error
             except (BrokerUnavailable, LinkLost) as error:
                 if self._clock() + pause >= deadline:
-                    raise PublishUnavailable(f"not confirmed within {self._timeout:g} s: {error}") from error
+                    text = f"not confirmed within {self._timeout:g} s: {error}"
+                    raise PublishUnavailable(text, sent=sent) from error
                 self._pause(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue

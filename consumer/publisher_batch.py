@@ -36,20 +36,21 @@ def publish_all(
     """Settles every event, through ``pool`` with a window and after any trouble one by one through ``deliver``.
 
     Raises:
-        PublishUnavailable: ``deliver`` did; nothing after that is tried.
+        PublishUnavailable: ``deliver`` did; nothing after that is tried. ``unknown`` has what may have arrived.
     """
     source = enumerate(events)
     while True:
         under_way: dict[int, Outgoing] = {}
+        sent: set[int] = set()
         try:
             with pool.link(timeout) as link:
-                yield from _windowed(source, prepare, link, under_way, window, timeout)
+                yield from _windowed(source, prepare, link, under_way, sent, window, timeout)
                 return
         except (LinkLost, BrokerUnavailable, PublishError):
             pass
         # Which of them the trouble concerns, and which had arrived, nobody knows: each gets a verdict of its own.
         for position, outgoing in under_way.items():
-            yield _single(position, outgoing, deliver)
+            yield _single(position, outgoing, deliver, {each for each in sent if each >= position})
         if under_way:
             continue
         # There was no connection to begin with: one event goes the patient way, and says whether to go on.
@@ -59,7 +60,7 @@ def publish_all(
             except InvalidEvent as error:
                 yield Published(position, None, error)
             else:
-                yield _single(position, outgoing, deliver)
+                yield _single(position, outgoing, deliver, set())
                 break
         else:
             return
@@ -70,6 +71,7 @@ def _windowed(
     prepare: Callable[[E], Outgoing],
     link: Link,
     under_way: dict[int, Outgoing],
+    sent: set[int],
     window: int,
     timeout: float,
 ) -> Iterator[Published]:
@@ -81,6 +83,7 @@ def _windowed(
         tag, problem = link.verdict(timeout)
         position = tags.pop(tag)
         outgoing = under_way.pop(position)
+        sent.discard(position)
         size -= len(outgoing.body)
         return Published(position, outgoing.message_id, problem)
 
@@ -90,20 +93,24 @@ def _windowed(
         except InvalidEvent as error:
             yield Published(position, None, error)
             continue
-        while under_way and (len(under_way) >= window or size + len(outgoing.body) > MAX_BYTES_UNDER_WAY):
-            yield settled()
+        # Taken from the source, so it must not be forgotten if the link breaks while there is no room for it.
         under_way[position] = outgoing
+        while tags and (len(tags) >= window or size + len(outgoing.body) > MAX_BYTES_UNDER_WAY):
+            yield settled()
         size += len(outgoing.body)
+        sent.add(position)
         tags[link.send(outgoing)] = position
-    while under_way:
+    while tags:
         yield settled()
 
 
-def _single(position: int, outgoing: Outgoing, deliver: Callable[[Outgoing], None]) -> Published:
+def _single(position: int, outgoing: Outgoing, deliver: Callable[[Outgoing], None], sent: set[int]) -> Published:
+    """``sent`` are the events without a result that a broken link has had, to be told if this is where it ends."""
     try:
         deliver(outgoing)
-    except PublishUnavailable:
-        raise
+    except PublishUnavailable as error:
+        unknown = sent | {position} if error.sent else sent
+        raise PublishUnavailable(str(error), sent=error.sent, unknown=unknown) from error
     except PublishError as error:
         return Published(position, outgoing.message_id, error)
     return Published(position, outgoing.message_id)

@@ -11,6 +11,8 @@
 same event again after any of these is safe for the recipients: source and id make it a duplicate.
 """
 
+from collections.abc import Iterable
+
 
 class PublishError(Exception):
     """The event is not known to be in a queue."""
@@ -25,4 +27,14 @@ class Unroutable(PublishError):
 
 
 class PublishUnavailable(PublishError):
-    """No broker confirmed the event within the time given; it may or may not have been accepted."""
+    """No broker confirmed the event within the time given; it may or may not have been accepted.
+
+    ``sent`` is False when no connection was found to send it on, so that it cannot have been. From ``publish_many``,
+    ``unknown`` has the positions (from 0) of all events that may have been accepted; others without a result were
+    never sent.
+    """
+
+    def __init__(self, text: str = "", *, sent: bool = True, unknown: Iterable[int] = ()) -> None:
+        super().__init__(text)
+        self.sent = sent
+        self.unknown = frozenset(unknown)

@@ -5,6 +5,7 @@ which is the same description of queues and exchanges.
 """
 
 import base64
+import http.client
 import json
 import re
 import urllib.error
@@ -160,8 +161,12 @@ class _Api:
     """Reading from the management API; its answers are taken as they are documented."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
             raise BrokerUnavailable("the management address must read http://host:15672 or https://…")
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/api/"
@@ -177,7 +182,21 @@ class _Api:
                 found: list[dict[str, Any]] = json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise BrokerUnavailable(f"the management API answered {error.code} to a request for {path}") from None
-        except (OSError, ValueError) as error:
-            raise BrokerUnavailable(f"the management API does not answer: {type(error).__name__}") from error
+                raise BrokerUnavailable(_refusal(error.code, path)) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise BrokerUnavailable(f"the management API does not answer: {_reason(error)}") from error
+        except ValueError as error:
+            raise BrokerUnavailable("what answers is not the management API: it sent no JSON") from error
         return found
+
+
+def _refusal(status: int, path: str) -> str:
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        return "the management API refused the user (401): the password is wrong, or it needs the tag `management`"
+    return f"the management API answered {status} to a request for {path}"
+
+
+def _reason(error: Exception) -> str:
+    # urllib wraps the error of the socket or of TLS, sometimes as mere text.
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(getattr(reason, "strerror", None) or reason) or type(reason).__name__

@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 failed, 2 wrong use (a wrong argument or a wrong setting).
 """
 
+import contextlib
+import errno
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,6 +25,8 @@ __all__ = ["app", "main"]
 
 FAILED = 1
 WRONG_USE = 2
+
+_OF_A_STREAM: Final = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
 
 app = typer.Typer(
     name="mailroom",
@@ -61,6 +65,25 @@ def main() -> None:
         _end(str(error), WRONG_USE)
     except (ConfigError, OperatorError) as error:
         _end(str(error), FAILED)
+    except BrokenPipeError:
+        _drop_output()
+        raise SystemExit(FAILED) from None
+    except OSError as error:
+        _drop_output()
+        _end(_words(error), FAILED)
+
+
+def _words(error: OSError) -> str:
+    place = error.filename or ("standard output" if error.errno in _OF_A_STREAM else None)
+    what = error.strerror or str(error) or type(error).__name__
+    return f"{place}: {what}" if place else what
+
+
+def _drop_output() -> None:
+    """What could not be written would be tried again when the interpreter ends, with a traceback."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
 
 
 def _end(text: str, code: int) -> None:

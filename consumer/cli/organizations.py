@@ -2,19 +2,21 @@
 
 import asyncio
 import dataclasses
-import getpass
 import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from config.choices import Summary
+from config.choices import Summary, valid_organization_id
+from config.errors import InvalidSettings
 from config.notify import ChangeNotifier
 from config.process import Settings
-from config.secrets import Secret, SecretBox
-from config.smtp_form import SmtpForm
+from config.secrets import SecretBox
+from config.smtp_form import SmtpForm, refuse_guarded_address
+from consumer.cli.streams import confirm, password
 from transports.smtp.settings import Security
 
 organizations_app = typer.Typer(no_args_is_help=True, help="How each organisation's mail leaves.")
@@ -22,6 +24,14 @@ organizations_app = typer.Typer(no_args_is_help=True, help="How each organisatio
 Organization = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+_OPTIONS: Final = {
+    "organization": "ORG",
+    "sender_address": "--sender",
+    "sender_alias": "--alias",
+    "password": "--password-stdin",
+    **{name: f"--{name}" for name in ("host", "port", "security", "username")},
+}
 
 
 @organizations_app.command("list")
@@ -39,6 +49,7 @@ def list_(as_json: AsJson = False) -> None:
 @organizations_app.command()
 def show(organization: Organization, as_json: AsJson = False) -> None:
     """Show how an organisation's mail leaves; a password is only said to be set."""
+    _refuse_invalid_id(organization)
     summary = asyncio.run(_describe(Settings.load(), organization))
     if as_json:
         typer.echo(
@@ -87,10 +98,12 @@ def smtp(
         sender_address=sender,
         sender_alias=alias,
         username=username,
-        password=_password() if password_stdin else None,
+        password=password() if password_stdin else None,
     )
     settings = Settings.load()
-    version = asyncio.run(_configure(settings, organization, form))
+    with _as_typed():
+        refuse_guarded_address(host, form.port, allow_networks=settings.allow_networks)
+        version = asyncio.run(_configure(settings, organization, form))
     typer.echo(f"{organization}: mail leaves through {host} as {sender} from now on (version {version})")
     if form.port == 25:
         typer.echo("Port 25 is meant for servers among themselves; 587 or 465 is what most providers want.", err=True)
@@ -100,7 +113,9 @@ def smtp(
 @organizations_app.command()
 def disconnect(organization: Organization, yes: Yes = False) -> None:
     """Return an organisation to the platform default and forget its server and password."""
-    _confirm(yes, f"Mail of {organization} will leave from the platform's own address again. Go on?")
+    _refuse_invalid_id(organization)
+    if not yes:
+        confirm(f"Mail of {organization} will leave from the platform's own address again. Go on?")
     settings = Settings.load()
     version = asyncio.run(_disconnect(settings, organization))
     typer.echo(f"{organization}: back to the platform default (version {version})")
@@ -148,15 +163,18 @@ def _announce(settings: Settings, organization: str, version: int) -> None:
         typer.echo("The broker could not be told; replicas will notice within 2 s.", err=True)
 
 
-def _password() -> Secret | None:
-    """One line of standard input; without echo where a person types it."""
-    text = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    return Secret(text) if text else None
+@contextmanager
+def _as_typed() -> Iterator[None]:
+    """Names the options of the command instead of the fields they fill."""
+    try:
+        yield
+    except InvalidSettings as error:
+        raise InvalidSettings((_OPTIONS.get(name, name), sentence) for name, sentence in error.problems) from None
 
 
-def _confirm(yes: bool, question: str) -> None:
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
+def _refuse_invalid_id(organization: str) -> None:
+    if not valid_organization_id(organization):
+        raise InvalidSettings([("ORG", "must be 1 to 128 letters, digits or characters of . _ : -")])
 
 
 def _sender(summary: Summary) -> str:

@@ -1,43 +1,51 @@
 """``mailroom publish``: events from files or standard input onto the broker, with confirms and a count."""
 
 import json
-import sys
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.process import Settings
+from consumer.cli.event_files import EventFiles
+from consumer.cli.streams import refuse
 from consumer.events import InvalidEvent
 from consumer.publisher import Published, Publisher, PublishUnavailable, Unroutable
 
 _SHOWN: Final = 20
 
 
+def _finite(value: float) -> float:
+    if math.isnan(value):
+        raise typer.BadParameter("write a number of seconds")
+    return value
+
+
 def publish(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="One JSON event, or one event per line; - is standard input.")
     ],
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the broker, for one event.")] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=3600, callback=_finite, help="Seconds to wait for the broker, for one event.")
+    ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Publish events and wait until the broker has them on disk.
 
     Every event is checked against the contract first. Exit code 1 if one was invalid or not accepted, 2 if a file
-    cannot be read.
+    cannot be read. When the broker goes away, the first event that was not confirmed is named: publish again from
+    there, what has arrived already is taken for a duplicate.
     """
     settings = Settings.load()
-    missing = [name for name in files if name != "-" and not Path(name).is_file()]
-    if missing:
-        for name in missing:
-            typer.echo(f"{name}: no such file", err=True)
-        raise typer.Exit(2)
-    source = _Source(files)
     counts = _Counts()
+    source = EventFiles(files, counts.problem)
+    problems = source.problems()
+    if problems:
+        refuse("\n".join(problems))
     publisher = Publisher(
         settings.amqp_url,
         partitions=settings.partitions,
@@ -52,8 +60,11 @@ def publish(
                 advance()
         except PublishUnavailable as error:
             counts.problem(str(error))
-            counts.unknown = len(source.places)
+            counts.stop(source.places[min(source.places)], unknown=len(error.unknown))
     _finish(counts, as_json)
+    if source.unreadable:
+        raise typer.Exit(2)
+    raise typer.Exit(1 if counts.failed else 0)
 
 
 class _Counts:
@@ -61,6 +72,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self.accepted = self.returned = self.refused = self.invalid = self.unknown = 0
+        self.stopped_at: str | None = None
         self._problems = 0
 
     def add(self, settled: Published, place: str) -> None:
@@ -83,75 +95,24 @@ class _Counts:
         elif self._problems == _SHOWN + 1:
             typer.echo("… more problems are only counted", err=True)
 
+    def stop(self, place: str, unknown: int) -> None:
+        """The broker is away: nothing after ``place`` is tried, and ``unknown`` events may have arrived."""
+        self.unknown = unknown
+        self.stopped_at = place
+        but = f", but {unknown} of them may have been" if unknown else ""
+        typer.echo(f"stopped at {place}; events from there on were not published{but}", err=True)
+
     @property
     def failed(self) -> bool:
         return self._problems > 0
 
-    def as_dict(self) -> dict[str, int]:
+    def numbers(self) -> dict[str, int]:
         names = ("accepted", "returned", "refused", "invalid", "unknown")
         return {name: getattr(self, name) for name in names}
 
 
-class _Source:
-    """The events in the files, and where each that is not settled yet came from."""
-
-    def __init__(self, files: list[str]) -> None:
-        self._files = files
-        self.places: dict[int, str] = {}
-        self.bytes_read = 0
-        self._position = 0
-
-    @property
-    def bytes_total(self) -> int | None:
-        """The size of all files; None when standard input is among them."""
-        return None if "-" in self._files else sum(Path(name).stat().st_size for name in self._files)
-
-    def events(self) -> Iterator[bytes]:
-        for name in self._files:
-            if name == "-":
-                yield from self._lines("<stdin>", sys.stdin.buffer)
-            else:
-                with Path(name).open("rb") as stream:
-                    yield from self._lines(name, stream)
-
-    def _lines(self, name: str, stream: IO[bytes]) -> Iterator[bytes]:
-        first = stream.readline()
-        if _complete(first):
-            yield from self._numbered(name, 1, first)
-            for number, line in enumerate(stream, start=2):
-                yield from self._numbered(name, number, line)
-            return
-        # One event written over many lines, or lines of which the first is broken.
-        rest = stream.read()
-        if _complete(first + rest) or not first.rstrip().endswith(b"}"):
-            yield from self._numbered(name, 1, first + rest)
-            return
-        for number, line in enumerate((first + rest).splitlines(), start=1):
-            yield from self._numbered(name, number, line)
-
-    def _numbered(self, name: str, number: int, text: bytes) -> Iterator[bytes]:
-        self.bytes_read += len(text)
-        if not text.strip():
-            return
-        self.places[self._position] = f"{name}:{number}"
-        self._position += 1
-        yield text.strip()
-
-
-def _complete(text: bytes) -> bool:
-    """Whether the text is blank or JSON on its own; what kind of JSON is not the question here."""
-    try:
-        if text.strip():
-            json.loads(text)
-    except RecursionError:
-        return True
-    except ValueError:
-        return False
-    return True
-
-
 @contextmanager
-def _progress(source: _Source, counts: _Counts) -> Iterator[Callable[[], None]]:
+def _progress(source: EventFiles, counts: _Counts) -> Iterator[Callable[[], None]]:
     """A progress bar on a terminal, nothing elsewhere; call the result after every event."""
     console = Console(stderr=True)
     columns = (BarColumn(), TextColumn("{task.fields[accepted]} accepted"), TimeElapsedColumn())
@@ -162,7 +123,7 @@ def _progress(source: _Source, counts: _Counts) -> Iterator[Callable[[], None]]:
 
 def _finish(counts: _Counts, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(counts.as_dict()))
+        result: dict[str, Any] = {**counts.numbers(), "stopped_at": counts.stopped_at}
+        typer.echo(json.dumps(result))
     else:
-        typer.echo(", ".join(f"{number} {name}" for name, number in counts.as_dict().items() if number) or "no events")
-    raise typer.Exit(1 if counts.failed else 0)
+        typer.echo(", ".join(f"{number} {name}" for name, number in counts.numbers().items() if number) or "no events")

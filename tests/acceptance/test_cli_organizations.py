@@ -125,13 +125,34 @@ def test_a_blank_password_keeps_the_stored_one_for_the_same_server_only(mailroom
         (("--host", "0x7f.1"), "host"),
         (("--port", "26"), "port"),
         (("--security", "none"), "security"),
-        (("--sender", "acme"), "sender"),
-        (("--alias", "a\nb"), "alias"),
+        (("--sender", "acme"), "mailroom: --sender: "),
+        (("--alias", "a\nb"), "mailroom: --alias: "),
+        (("--host", "127.0.0.1"), "MAILROOM_ALLOW_NETWORKS"),
+        (("--host", "[fd00::1]"), "MAILROOM_ALLOW_NETWORKS"),
     ],
 )
 def test_wrong_use_ends_with_code_two_and_names_the_field(mailroom, changed, field):
     assert field in mailroom.run(*ACME, *changed, "--password-stdin", stdin=PASSWORD, code=2).stderr
     assert mailroom.run("organizations", "list", "--json").stdout.strip() == "[]"
+
+
+def test_an_address_on_an_allowed_network_is_taken(mailroom):
+    mailroom.variables["MAILROOM_ALLOW_NETWORKS"] = "10.0.0.0/8"
+    mailroom.run(*ACME, "--host", "10.1.2.3", "--password-stdin", stdin=PASSWORD)
+
+
+@pytest.mark.parametrize("password", [f"{PASSWORD}\nmore\n", f"{PASSWORD}\n\n", "canary" * 1000])
+def test_a_password_is_never_cut(mailroom, password):
+    assert "--password-stdin: must not" in mailroom.run(*ACME, "--password-stdin", stdin=password, code=2).stderr
+
+
+def test_the_line_break_behind_a_password_is_not_part_of_it(mailroom):
+    mailroom.run(*ACME, "--password-stdin", stdin=f"{PASSWORD}\r\n")
+
+
+def test_an_id_that_no_organisation_can_have_is_wrong_use(mailroom):
+    for command in (("show", ""), ("show", "a b"), ("disconnect", "ü", "--yes")):
+        assert "ORG: must be 1 to 128" in mailroom.run("organizations", *command, code=2).stderr
 
 
 def test_without_a_broker_the_change_is_made_and_a_warning_given(mailroom):
@@ -157,7 +178,7 @@ def test_disconnecting_asks_first_and_no_answer_means_no(mailroom):
     mailroom.run(*ACME, "--password-stdin", stdin=PASSWORD)
     asked = mailroom.run("organizations", "disconnect", "acme", stdin="n\n", code=1)
     assert "platform's own address" in asked.stderr
-    mailroom.run("organizations", "disconnect", "acme", code=1)
+    assert "--yes" in mailroom.run("organizations", "disconnect", "acme", code=1).stderr
     assert json.loads(mailroom.run("organizations", "show", "acme", "--json").stdout)["transport"] == "smtp"
     mailroom.run("organizations", "disconnect", "acme", stdin="y\n")
     assert mailroom.run("organizations", "list", "--json").stdout.strip() == "[]"

@@ -1,6 +1,8 @@
 """The commands publish, topology and schema, as a person runs them."""
 
 import json
+import os
+import threading
 
 import pytest
 from typer.testing import CliRunner
@@ -49,7 +51,8 @@ def test_events_of_several_files_are_published_and_counted(laid, tmp_path):
 def test_standard_input_is_one_event_or_lines(laid, indent):
     done = run(laid, "publish", "-", "--json", given=json.dumps(full_event(), indent=indent))
     assert done.exit_code == 0
-    assert json.loads(done.stdout) == {"accepted": 1, "returned": 0, "refused": 0, "invalid": 0, "unknown": 0}
+    counts = {"accepted": 1, "returned": 0, "refused": 0, "invalid": 0, "unknown": 0}
+    assert json.loads(done.stdout) == {**counts, "stopped_at": None}
 
 
 def test_invalid_events_are_told_with_file_line_and_path_and_the_rest_goes_on(laid, tmp_path):
@@ -96,13 +99,53 @@ def test_a_missing_file_is_wrong_use_and_nothing_is_published(laid, tmp_path):
     assert total(laid) == 0
 
 
-def test_an_absent_broker_is_a_failure_with_what_is_unknown(tmp_path):
-    (tmp_path / "one.json").write_text(json.dumps(full_event()))
-    done = run("amqp://u:s3cret@127.0.0.1:1/", "publish", str(tmp_path / "one.json"), "--json", "--timeout", "1")
+def test_an_absent_broker_is_a_failure_that_says_where_it_stopped(tmp_path):
+    file = tmp_path / "events.jsonl"
+    file.write_text(lines("{}\n", full_event(1), full_event(2)))
+    done = run("amqp://u:s3cret@127.0.0.1:1/", "publish", str(file), "--json", "--timeout", "1")
     assert done.exit_code == 1
-    assert json.loads(done.stdout)["unknown"] == 1
+    counts = {"accepted": 0, "returned": 0, "refused": 0, "invalid": 1, "unknown": 0}
+    assert json.loads(done.stdout) == {**counts, "stopped_at": f"{file}:2"}
     assert "127.0.0.1:1" in done.stderr
+    assert f"stopped at {file}:2; events from there on were not published\n" in done.stderr
     assert "s3cret" not in done.output
+
+
+def test_events_are_taken_from_a_pipe(laid, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(lines(full_event(1), full_event(2)),))
+    writer.start()
+    done = run(laid, "publish", str(pipe))
+    writer.join(10)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "2 accepted\n", "")
+
+
+def test_a_file_that_cannot_be_read_is_wrong_use_and_the_others_are_published(laid, tmp_path):
+    (tmp_path / "one.json").write_text(json.dumps(full_event()))
+    # Its memory begins with a page that no process has, so reading fails although the file opens.
+    done = run(laid, "publish", "/proc/self/mem", str(tmp_path / "one.json"))
+    assert (done.exit_code, done.stdout) == (2, "1 accepted\n")
+    assert done.stderr == "/proc/self/mem: Input/output error\n"
+
+
+def test_a_folder_is_wrong_use(tmp_path):
+    done = run("amqp://127.0.0.1:1/", "publish", str(tmp_path))
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path}: is a folder\n")
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "3601", "0"])
+def test_a_timeout_is_a_bounded_number_of_seconds(tmp_path, seconds):
+    assert run("amqp://127.0.0.1:1/", "publish", str(tmp_path), "--timeout", seconds).exit_code == 2
+
+
+def test_the_management_api_says_why_it_is_of_no_use(vhost, broker_node):
+    closed = run(vhost, "topology", "check", "--management", "http://127.0.0.1:1").exception
+    assert str(closed) == "the management API does not answer: Connection refused"
+    address = broker_node.management_url.replace("http://", "http://nobody:wrong@")
+    assert "the tag `management`" in str(run(vhost, "topology", "check", "--management", address).exception)
+    no_number = run(vhost, "topology", "check", "--management", "http://127.0.0.1:x").exception
+    assert "must read http://host:15672" in str(no_number)
 
 
 def test_the_topology_commands_declare_verify_and_print(vhost, broker_node):

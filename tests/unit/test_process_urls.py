@@ -111,6 +111,19 @@ def test_a_broken_list_of_brokers_is_refused(text):
         amqp_urls(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("localhost:5672", "a scheme such as amqp://"),
+        ("amqp://a/?heartbeat=abc", "has a query"),
+        ("amqp://a,amqp://b/x?ssl=1", "URL 2 of 2 has a query"),
+    ],
+)
+def test_what_is_wrong_with_a_broker_is_said_in_its_terms(text, said):
+    with pytest.raises(ValueError, match=said):
+        amqp_urls(text)
+
+
 def test_the_broken_one_of_several_brokers_is_named_by_its_place():
     with pytest.raises(ValueError, match="URL 2 of 2"):
         amqp_urls("amqp://a,amqp://")
