@@ -8,8 +8,8 @@ The mark is a keyed hash of the message's bytes: no parser has touched them yet,
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from enum import Enum
 
@@ -42,6 +42,7 @@ class Quarantine:
         self._now = now
         self._digest = digest
         self._ours: Counter[bytes] = Counter()
+        self._running: Counter[bytes] = Counter()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[None]:
@@ -56,19 +57,32 @@ class Quarantine:
         A clean end of the block, and any exception in it, takes the mark off; only the death of the process leaves it.
         """
         key = self._digest(body)
+        beside = self._running[key]
         # What this process began is no death: it lives.
         marks = max(0, await self._store.tries(key) - self._ours[key])
-        if marks >= TRIES:
+        # While copies of it run here, marks come and go in the store: they make it a suspect and never convict it.
+        if marks >= TRIES and not beside and not self._running[key]:
             yield Entry.POISON
             await self._unmark(key)
             return
         async with self._gate.alone() if marks else self._gate.together():
-            try:
-                self._ours[key] += 1
-                await self._store.start(key, self._now())
-                yield Entry.RUN
-            finally:
-                await self._unmark(key)
+            with self._run(key):
+                try:
+                    self._ours[key] += 1
+                    await self._store.start(key, self._now())
+                    yield Entry.RUN
+                finally:
+                    await self._unmark(key)
+
+    @contextmanager
+    def _run(self, key: bytes) -> Iterator[None]:
+        self._running[key] += 1
+        try:
+            yield
+        finally:
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]
 
     async def _unmark(self, key: bytes) -> None:
         try:

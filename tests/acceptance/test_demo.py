@@ -57,6 +57,9 @@ class Demo:
             own = psutil.Process(self.process.pid)
             for one in (own, *own.children(recursive=True)):
                 with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    # RabbitMQ makes sure of its epmd by an Erlang node that lives for a moment, on any port.
+                    if any(word.startswith("epmd-starter") for word in one.cmdline()):
+                        continue
                     self.ports |= _listening(one.net_connections(kind="tcp"))
                     self.seen.add(one)
         return self.notes.read_text(encoding="utf-8")

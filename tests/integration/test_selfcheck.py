@@ -128,3 +128,42 @@ async def test_a_partition_with_mails_in_hand_is_slow_and_not_stalled(vhost):
             await replica.check.round()
         assert replica.subscriptions["01"].generation == 1
         assert replica.check.active("01")
+
+
+class Meanwhile:
+    """A broker during whose answer about a queue something else happens."""
+
+    def __init__(self, broker):
+        self._broker = broker
+        self.then = lambda queue: None
+
+    def __getattr__(self, name):
+        return getattr(self._broker, name)
+
+    async def queue_state(self, queue):
+        state = await self._broker.queue_state(queue)
+        self.then(queue)
+        return state
+
+
+async def test_a_mail_handed_over_while_its_partition_is_looked_at_is_not_dropped(vhost):
+    async with brokers(vhost, 1) as (broker,):
+        asked = Meanwhile(broker)
+        replica = Replica(asked, "one", Clock())
+        await replica.subscribed()
+        replica.deaf = {"01"}
+
+        async def stalled():
+            await replica.check.round()
+            return replica.check._partitions["01"].stalled == 3
+
+        def handed_over(queue):
+            if queue == names.work_queue("01"):
+                replica.held["01"] = 1
+
+        await eventually(stalled)
+        asked.then = handed_over
+        await replica.check.round()
+        assert replica.held["01"] == 1
+        assert replica.subscriptions["01"].active
+        assert replica.check.complete

@@ -12,11 +12,11 @@ from config.testing import organizations_in, smtp_form
 from consumer.attempt import Attempt
 from consumer.delivery import Delivery, Surroundings
 from consumer.metrics import Metrics
-from consumer.notices import Notices
 from consumer.outcome import Dead, Park, Reason, Retry
 from consumer.retry import Policy
 from consumer.routing import PlatformDefault
 from tests.builders import NOON, event
+from tests.doubles import Told
 from transports import errors
 from transports.cache import TransportCache
 from transports.errors import Code
@@ -28,19 +28,6 @@ DEFAULT = PlatformDefault(
     SmtpSettings("relay.platform.example", 25, Security.NONE), Mailbox("no-reply@platform.example", "Platform")
 )
 THREE = {"to": [{"address": f"r{n}@example.org"} for n in range(3)]}
-
-
-class Told(Notices):
-    """Notices, kept instead of published."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, ...]] = []
-
-    def suspended(self, organization, transport, code):
-        self.said.append(("suspended", organization, code))
-
-    def recovered(self, organization, transport):
-        self.said.append(("recovered", organization))
 
 
 class Away:

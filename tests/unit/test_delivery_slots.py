@@ -89,6 +89,23 @@ async def test_it_leaves_by_what_is_configured_when_its_turn_comes(tmp_path):
         assert sorted(senders) == sorted(["notifications@acme.example"] * SLOTS + ["new@acme.example"])
 
 
+async def test_it_leaves_by_what_was_configured_while_mails_could_not_begin(tmp_path):
+    """Waiting for a blocked broker can outlast a change of settings: nothing may leave by the platform then (R5)."""
+    asked = 0
+
+    async def begin():
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await w.organizations.configure_smtp("globex", smtp_form())
+            await w.directory.refresh()
+        return True
+
+    async with world(tmp_path) as w:
+        await w.delivery().deliver(event(organizationid="globex"), Attempt(NOON), 0.0, begin)
+    assert (len(w.platform.tried), len(w.own.tried)) == (0, 1)
+
+
 async def test_it_is_given_up_when_it_expired_in_the_meantime(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()

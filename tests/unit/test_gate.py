@@ -107,3 +107,22 @@ async def test_a_cancelled_suspect_leaves_the_gate_open():
 async def _alone(gate):
     async with gate.alone():
         raise AssertionError("it must not get in")
+
+
+async def test_whoever_waited_for_a_suspect_goes_before_the_next_one():
+    gate = Gate(asyncio.get_running_loop().time, proved=0.01)
+    begun, end = [], asyncio.Event()
+
+    async def suspect(number):
+        async with gate.alone():
+            begun.append(number)
+            await end.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(suspect(number))
+        await turns()
+        async with asyncio.timeout(5), gate.together():
+            assert begun == [0]
+        end.set()
+    assert begun == [0, 1, 2, 3, 4]
