@@ -4,6 +4,7 @@ Labels are bounded: category, outcome and reason come from closed sets, an organ
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -40,46 +41,42 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
-        r = self.registry
-        self._received = Counter(
-            "mailroom_events_received", "Events received for the first time", ["category"], registry=r
-        )
+        own: dict[str, Any] = {"registry": self.registry}
+        self._received = Counter("mailroom_events_received", "Events received for the first time", ["category"], **own)
         self._handoffs = Counter(
             "mailroom_handoffs",
             "Mails a provider accepted, for at least one recipient",
             ["transport", "category"],
-            registry=r,
+            **own,
         )
-        self._outcomes = Counter(
-            "mailroom_outcomes", "Ends of deliveries", ["transport", "outcome", "reason"], registry=r
-        )
+        self._outcomes = Counter("mailroom_outcomes", "Ends of deliveries", ["transport", "outcome", "reason"], **own)
         self._stages = Histogram(
             "mailroom_stage_seconds",
             "Time an event spent: queued (published to received), waited (received to send), sent (the send), total",
             ["stage", "transport"],
             buckets=_SECONDS_TO_DAYS,
-            registry=r,
+            **own,
         )
-        self._in_flight = Gauge("mailroom_in_flight", "Mails being sent now", ["transport"], registry=r)
-        self._dead = Counter("mailroom_dead_letters", "Dead letters written", ["reason"], registry=r)
+        self._in_flight = Gauge("mailroom_in_flight", "Mails being sent now", ["transport"], **own)
+        self._dead = Counter("mailroom_dead_letters", "Dead letters written", ["reason"], **own)
         self._publish_failures = Counter(
-            "mailroom_publish_failures", "Outcomes that could not be published at the first try", ["reason"], registry=r
+            "mailroom_publish_failures", "Outcomes that could not be published at the first try", ["reason"], **own
         )
-        self._dead_depth = Gauge("mailroom_dead_letter_depth", "Messages in the dead-letter queue", registry=r)
+        self._dead_depth = Gauge("mailroom_dead_letter_depth", "Messages in the dead-letter queue", **own)
         self._parked = Gauge(
-            "mailroom_parked_organizations", "Organisations whose transport is suspended", ["reason"], registry=r
+            "mailroom_parked_organizations", "Organisations whose transport is suspended", ["reason"], **own
         )
-        self._connections = Gauge("mailroom_smtp_connections", "SMTP connections", ["state"], registry=r)
-        self._connected = Gauge("mailroom_broker_connected", "1 while both broker connections are open", registry=r)
-        self._blocked = Gauge("mailroom_broker_blocked", "1 while the broker blocks publishing", registry=r)
+        self._connections = Gauge("mailroom_smtp_connections", "SMTP connections", ["state"], **own)
+        self._connected = Gauge("mailroom_broker_connected", "1 while both broker connections are open", **own)
+        self._blocked = Gauge("mailroom_broker_blocked", "1 while the broker blocks publishing", **own)
         self._active = Gauge(
-            "mailroom_active_partitions", "Partitions this replica was seen to be the active consumer of", registry=r
+            "mailroom_active_partitions", "Partitions this replica was seen to be the active consumer of", **own
         )
         self._subscribed = Gauge(
-            "mailroom_subscribed_partitions", "Partitions this replica consumes or stands by for", registry=r
+            "mailroom_subscribed_partitions", "Partitions this replica consumes or stands by for", **own
         )
-        self._store_up = Gauge("mailroom_store_available", "1 while the database answers", registry=r)
-        Info("mailroom_build", "Version of this process", registry=r).info({"version": version})
+        self._store_up = Gauge("mailroom_store_available", "1 while the database answers", **own)
+        Info("mailroom_build", "Version of this process", **own).info({"version": version})
         self._bound: dict[tuple[str, ...], Counter] = {}
         self._bound_stages: dict[tuple[str, str], Histogram] = {}
         self._bound_in_flight: dict[str, Gauge] = {}
