@@ -182,6 +182,6 @@ class Housekeeping:
         while True:
             try:
                 await work()
-            except Exception:
+            except Exception:  # the boundary of one round: a failed one must not end the rounds
                 log.exception("a round of the housekeeping failed", step=name)
             await asyncio.sleep(pause)

@@ -16,7 +16,6 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     RETRIES_EXHAUSTED = "retries_exhausted"
     POISON = "poison"
-    DELIVERY_LIMIT = "delivery_limit"
     PARKED_TOO_LONG = "parked_too_long"
     UNSUPPORTED_TRANSPORT = "unsupported_transport"
     SETTINGS_UNREADABLE = "settings_unreadable"
