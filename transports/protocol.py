@@ -1,6 +1,6 @@
 """What every transport is: one verb, one check and a close."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ class Stage:
 
     ``name`` is one of ``address``, ``connect``, ``tls``, ``sign_in``, ``sender``; ``code`` and ``detail`` are set
     for a failure and follow the rules of :class:`~transports.errors.DeliveryError`. ``seconds`` is how long it took.
+    ``facts`` are pairs of name and value that may be shown to the account's owner, such as the certificate's expiry.
     """
 
     name: str
@@ -21,6 +22,19 @@ class Stage:
     seconds: float
     code: Code | None = None
     detail: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a check offers in its ``sender`` stage: a sender and, if given, one recipient. No mail is sent."""
+
+    sender: str
+    recipient: str | None = None
+
+
+OnStage = Callable[[Stage], None]
+"""Told of each stage of a check as it ends."""
 
 
 class Transport(Protocol):
@@ -32,7 +46,8 @@ class Transport(Protocol):
     :class:`~transports.errors.OutcomeUnknown`, earlier it is ``Unreachable``. When it is cancelled it gives up its
     connection and re-raises; the caller must then take the outcome for unknown.
 
-    ``check`` goes through the stages up to the sender without sending a mail and never raises for a failed stage.
+    ``check`` goes through the stages without sending a mail and never raises for a failed stage; the ``sender`` stage
+    takes place only with a ``probe``. ``on_stage`` is told of each stage as it ends, the failed one too.
     """
 
     @property
@@ -42,7 +57,9 @@ class Transport(Protocol):
 
     async def send(self, mail: Mail, timeout: float) -> Receipt: ...
 
-    async def check(self, timeout: float) -> Sequence[Stage]: ...
+    async def check(
+        self, timeout: float, *, probe: Probe | None = None, on_stage: OnStage | None = None
+    ) -> Sequence[Stage]: ...
 
     async def aclose(self) -> None:
         """Closes every connection; running sends may finish first. Idempotent."""
