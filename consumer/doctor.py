@@ -15,6 +15,7 @@ from consumer.app import platform_default, transport_factory
 from consumer.routing import Account
 from consumer.topology import GIVE_NUMBER, BrokerUnavailable, Report, check_topology
 from transports.errors import Code
+from transports.protocol import Probe
 from transports.smtp.observer import SilentObserver
 
 _CHECK_SECONDS = 30.0
@@ -31,6 +32,7 @@ _ADVICE = {
     Code.TLS_NOT_OFFERED: "use security=tls with port 465, or another server; security=none only on your own network",
     Code.TLS_FAILED: "check that security fits the port: 587 is starttls, 465 is tls",
     Code.CERTIFICATE_INVALID: "name the certificate authority of the server in MAILROOM_TLS_CA_FILE",
+    Code.CERTIFICATE_SELF_SIGNED: "name the server's certificate or its authority's in MAILROOM_TLS_CA_FILE",
     Code.CERTIFICATE_EXPIRED: "the server needs a new certificate",
     Code.CERTIFICATE_NAME_MISMATCH: "use the host name that the server's certificate is made out to",
     Code.SIGN_IN_REFUSED: "check user name and password in MAILROOM_DEFAULT_SMTP_URL",
@@ -156,7 +158,7 @@ async def _default_checks(settings: Settings) -> AsyncIterator[Check]:
     factory = transport_factory(settings, SilentObserver())
     transport = factory(Account(default.smtp, platform=True))
     try:
-        for stage in await transport.check(_CHECK_SECONDS):
+        for stage in await transport.check(_CHECK_SECONDS, probe=Probe(default.sender.address)):
             found = f"{stage.seconds * 1000:.0f} ms" if stage.ok else f"{stage.code} {stage.detail}".strip()
             advice = "" if stage.code is None else _ADVICE.get(stage.code, "see the relay's own log")
             yield Check(f"default smtp: {stage.name}", stage.ok, found, advice)

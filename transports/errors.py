@@ -57,6 +57,7 @@ class Code(StrEnum):
     # the organisation's account or settings
     TLS_NOT_OFFERED = "tls_not_offered"
     CERTIFICATE_INVALID = "certificate_invalid"
+    CERTIFICATE_SELF_SIGNED = "certificate_self_signed"
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NAME_MISMATCH = "certificate_name_mismatch"
     ADDRESS_FORBIDDEN = "address_forbidden"

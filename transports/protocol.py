@@ -7,6 +7,9 @@ from typing import Protocol
 from transports.errors import Code
 from transports.message import Mail, Receipt
 
+Facts = tuple[tuple[str, str], ...]
+"""Pairs of name and value, safe to show: of printable characters, and never a secret or a resolved address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -14,7 +17,7 @@ class Stage:
 
     ``name`` is one of ``address``, ``connect``, ``tls``, ``sign_in``, ``sender``; ``code`` and ``detail`` are set
     for a failure and follow the rules of :class:`~transports.errors.DeliveryError`. ``seconds`` is how long it took.
-    ``facts`` are pairs of name and value that may be shown to the account's owner, such as the certificate's expiry.
+    ``facts`` were learnt on the way, such as the certificate's expiry; a failed stage may have some as well.
     """
 
     name: str
@@ -22,19 +25,23 @@ class Stage:
     seconds: float
     code: Code | None = None
     detail: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
+    facts: Facts = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a check offers in its ``sender`` stage: a sender and, if given, one recipient. No mail is sent."""
+    """What a check offers in its ``sender`` stage: a sender and, if given, one recipient. No mail is sent.
+
+    A recipient who is put off for a reason of their own (greylisted, mailbox full) is no failure of the stage: it then
+    has the fact ``recipient`` with the code, and handing over a mail would meet the same.
+    """
 
     sender: str
     recipient: str | None = None
 
 
 OnStage = Callable[[Stage], None]
-"""Told of each stage of a check as it ends."""
+"""Told of each stage of a check as it ends, from within the event loop; must neither block nor raise."""
 
 
 class Transport(Protocol):

@@ -21,19 +21,19 @@ class TransportContext:
     smtp: SmtpContext
 
 
-def build(settings: TransportSettings, context: TransportContext, *, check_sender: str | None = None) -> Transport:
-    """A transport for ``settings``, not connected yet; ``check_sender`` is the address its check offers.
+def build(settings: TransportSettings, context: TransportContext) -> Transport:
+    """A transport for ``settings``, not connected yet.
 
     Raises ``TypeError`` for settings of no known kind.
     """
     factory = _FACTORIES.get(type(settings))
     if factory is None:
         raise TypeError(f"no transport for {type(settings).__name__}")
-    return factory(settings, context, check_sender)
+    return factory(settings, context)
 
 
-def _smtp(settings: SmtpSettings, context: TransportContext, check_sender: str | None) -> Transport:
-    return SmtpTransport(settings, context=context.smtp, check_sender=check_sender)
+def _smtp(settings: SmtpSettings, context: TransportContext) -> Transport:
+    return SmtpTransport(settings, context=context.smtp)
 
 
-_FACTORIES: dict[type, Callable[[TransportSettings, TransportContext, str | None], Transport]] = {SmtpSettings: _smtp}
+_FACTORIES: dict[type, Callable[[TransportSettings, TransportContext], Transport]] = {SmtpSettings: _smtp}

@@ -6,24 +6,32 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from transports.errors import Code, DeliveryError, OutcomeUnknown, Unreachable
 from transports.message import Mail, Receipt
 from transports.mime import needs_smtputf8, render
-from transports.protocol import Stage
+from transports.protocol import OnStage, Probe, Stage
 
 Step = Receipt | DeliveryError | Callable[[Mail], Awaitable[Receipt]] | None
 """What happens to one mail: this receipt, this error, this coroutine function; None accepts it for everyone."""
+
+
+PASSED = tuple(Stage(name, True, 0.0) for name in ("address", "connect", "tls", "sign_in", "sender"))
+"""All stages of a check, each of them passed."""
 
 
 class RecordingTransport:
     """Accepts every mail for every owed recipient and keeps it in ``mails``.
 
     A mail is rendered before it is accepted, so what no real transport could express is ``MessageRefused`` here too.
+    A check goes through ``stages`` up to the first failure, by default all of them passed; ``probes`` has what each
+    check was to offer.
     """
 
-    def __init__(self, name: str = "smtp") -> None:
+    def __init__(self, name: str = "smtp", *, stages: Iterable[Stage] | None = None) -> None:
         self._name = name
+        self._stages = PASSED if stages is None else tuple(stages)
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.mails: list[Mail] = []
+        self.probes: list[Probe | None] = []
         self.most_at_once = 0
         self.closed = False
 
@@ -55,9 +63,21 @@ class RecordingTransport:
         self.mails.append(mail)
         return Receipt(self._name, mail.owed)
 
-    async def check(self, timeout: float) -> Sequence[Stage]:
-        """All stages pass at once."""
-        return tuple(Stage(name, True, 0.0) for name in ("address", "connect", "tls", "sign_in", "sender"))
+    async def check(
+        self, timeout: float, *, probe: Probe | None = None, on_stage: OnStage | None = None
+    ) -> Sequence[Stage]:
+        """The stages it was given, in no time; ``sender`` only with a ``probe``."""
+        self.probes.append(probe)
+        ended: list[Stage] = []
+        for stage in self._stages:
+            if stage.name == "sender" and probe is None:
+                continue
+            ended.append(stage)
+            if on_stage is not None:
+                on_stage(stage)
+            if not stage.ok:
+                break
+        return tuple(ended)
 
     async def aclose(self) -> None:
         """Waits for running sends, as real transports do."""
@@ -71,8 +91,8 @@ class ScriptedTransport(RecordingTransport):
     ``mails`` has those that were accepted by someone, ``tried`` all of them.
     """
 
-    def __init__(self, steps: Iterable[Step], name: str = "smtp") -> None:
-        super().__init__(name)
+    def __init__(self, steps: Iterable[Step], name: str = "smtp", *, stages: Iterable[Stage] | None = None) -> None:
+        super().__init__(name, stages=stages)
         self._steps = iter(steps)
         self.tried: list[Mail] = []
 

@@ -100,7 +100,7 @@ def test_a_server_that_cannot_be_trusted_gets_no_credentials_and_a_reason_is_sto
         "plain": (servers(credentials=[("plain", PASSWORD)], auth_without_tls=True), "tls_not_offered"),
         "expired": (tls.expired, "certificate_expired"),
         "misnamed": (tls.wrong_name, "certificate_name_mismatch"),
-        "selfmade": (tls.self_signed, "certificate_invalid"),
+        "selfmade": (tls.self_signed, "certificate_self_signed"),
         "unknown": (tls.unknown_ca, "certificate_invalid"),
     }
     fakes = {}

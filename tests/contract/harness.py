@@ -3,6 +3,7 @@
 A harness runs a real server (or a faithful fake of the provider) and can make it misbehave on demand.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from transports.protocol import Transport
@@ -12,10 +13,14 @@ CANARY = "canary@provider.example"
 
 
 class Harness(Protocol):
-    """``secret`` is the password or token in use; ``name`` is the transport's."""
+    """``secret`` is the password or token in use; ``name`` is the transport's.
+
+    ``facts`` are the names of what each stage of a check that passes has learnt.
+    """
 
     name: str
     secret: str
+    facts: Mapping[str, frozenset[str]]
 
     def make(self) -> Transport:
         """A transport whose settings are right."""

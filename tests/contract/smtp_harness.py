@@ -1,5 +1,8 @@
 """The conformance suite's test bed for SMTP: aiosmtpd over STARTTLS or implicit TLS."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from tests.contract.harness import CANARY
 from tests.fakes.smtpd import FakeSmtpd, Wire
 from tests.fakes.smtpd_client import CREDENTIALS, PASSWORD, USER, transport
@@ -11,6 +14,9 @@ from transports.smtp.settings import Security
 class SmtpHarness:
     name = "smtp"
     secret = PASSWORD
+    facts: Mapping[str, frozenset[str]] = MappingProxyType(
+        {"tls": frozenset({"protocol", "issuer", "subject", "expires"}), "sign_in": frozenset({"mechanism"})}
+    )
 
     def __init__(self, tls: TestCertificates, security: Security) -> None:
         self._trust, self._security = tls.client_context(), security
@@ -31,14 +37,7 @@ class SmtpHarness:
         return self._make(port, PASSWORD)
 
     def _make(self, port: int, password: str) -> Transport:
-        return transport(
-            port,
-            self._trust,
-            self._security,
-            username=USER,
-            password=password,
-            check_sender="sender@example.org",
-        )
+        return transport(port, self._trust, self._security, username=USER, password=password)
 
     def delivered(self) -> list[tuple[str, bytes]]:
         return [(recipient, taken.content) for taken in self._server.mails for recipient in taken.recipients]

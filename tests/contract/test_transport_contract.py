@@ -1,6 +1,7 @@
 """The conformance suite: what every transport promises, whoever the provider is."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from tests.fakes.smtpd_client import mail
 from tests.waiting import eventually
 from transports.errors import (
     AccountProblem,
+    Code,
     DeliveryError,
     MessageRefused,
     OutcomeUnknown,
@@ -20,9 +22,10 @@ from transports.errors import (
     Unreachable,
 )
 from transports.message import Mail, Mailbox, Receipt
-from transports.protocol import Transport
+from transports.protocol import Probe, Stage, Transport
 
 STAGES = ("address", "connect", "tls", "sign_in", "sender")
+PROBE = Probe("sender@example.org", "probe@example.net")
 
 
 @pytest.fixture
@@ -207,15 +210,55 @@ async def test_closing_waits_for_running_sends_and_ends_all_others(harness: Harn
 
 
 async def test_a_check_goes_through_all_stages_and_sends_nothing(harness: Harness, transport: Transport) -> None:
-    stages = await transport.check(10)
+    stages = await transport.check(10, probe=PROBE)
     assert tuple(stage.name for stage in stages) == STAGES
     assert all(stage.ok and stage.code is None and stage.seconds >= 0 for stage in stages)
     assert not harness.delivered()
+    assert (await transport.send(mail(), 10)).accepted == (0,)
+
+
+async def test_a_check_offers_a_sender_only_when_it_has_one(harness: Harness, transport: Transport) -> None:
+    assert tuple(stage.name for stage in await transport.check(10)) == STAGES[:4]
+    alone = await transport.check(10, probe=Probe("sender@example.org"))
+    assert tuple(stage.name for stage in alone) == STAGES
+
+
+async def test_each_stage_of_a_check_is_told_when_it_ends(harness: Harness, transport: Transport) -> None:
+    told: list[Stage] = []
+    assert tuple(await transport.check(10, probe=PROBE, on_stage=told.append)) == tuple(told)
+    wrong = harness.make_with_wrong_secret()
+    failing: list[Stage] = []
+    assert tuple(await wrong.check(10, probe=PROBE, on_stage=failing.append)) == tuple(failing)
+    assert [stage.ok for stage in failing] == [True, True, True, False]
+    await wrong.aclose()
+
+
+async def test_what_a_check_has_learnt_may_be_shown(harness: Harness, transport: Transport) -> None:
+    stages = await transport.check(10, probe=PROBE)
+    assert {stage.name: {name for name, _ in stage.facts} for stage in stages if stage.facts} == harness.facts
+    facts = [fact for stage in stages for fact in stage.facts]
+    assert all(value.isprintable() and 0 < len(value) <= 100 for _, value in facts)
+    told = repr(stages)
+    assert harness.secret not in told
+    assert "@" not in told
+    assert not re.search(r"\d+\.\d+\.\d+\.\d+|::", told)
+
+
+async def test_a_check_says_what_became_of_its_recipient(harness: Harness, transport: Transport) -> None:
+    harness.defer_recipient("probe@example.net")
+    put_off = (await transport.check(10, probe=PROBE))[-1]
+    assert (put_off.name, put_off.ok) == ("sender", True), "the sender is not to blame"
+    assert dict(put_off.facts)["recipient"] in set(Code)
+    harness.behave()
+    harness.refuse_recipient("probe@example.net")
+    refused = (await transport.check(10, probe=PROBE))[-1]
+    assert (refused.name, refused.ok) == ("sender", False)
+    assert CANARY not in repr((put_off, refused))
 
 
 async def test_a_check_ends_at_the_first_failure(harness: Harness) -> None:
     wrong = harness.make_with_wrong_secret()
-    stages = await wrong.check(10)
+    stages = await wrong.check(10, probe=PROBE)
     assert tuple(stage.name for stage in stages) == STAGES[:4]
     assert [stage.ok for stage in stages] == [True, True, True, False]
     assert stages[-1].code is not None

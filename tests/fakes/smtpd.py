@@ -15,10 +15,10 @@ from typing import Self
 
 from aiosmtpd.smtp import Envelope, Session
 
-from tests.fakes.smtpd_script import Script, Wire
+from tests.fakes.smtpd_script import Hold, Script, Wire
 from tests.fakes.smtpd_session import FakeSession, Handler
 
-__all__ = ["FakeSmtpd", "Received", "Script", "Wire"]
+__all__ = ["FakeSmtpd", "Hold", "Received", "Script", "Wire"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,5 @@ def transport(
 ) -> SmtpTransport:
     """A transport; ``changes`` go to the settings, those named ``context_…`` to the context."""
     shared = {name.removeprefix("context_"): changes.pop(name) for name in list(changes) if name.startswith("context_")}
-    sender = changes.pop("check_sender", None)
     made = settings(server_port, security, **changes)
-    return SmtpTransport(made, context=context(ssl_context, **shared), check_sender=sender)
+    return SmtpTransport(made, context=context(ssl_context, **shared))

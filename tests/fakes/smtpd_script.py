@@ -14,7 +14,14 @@ class Wire(Enum):
     TAKE_AND_HANG = "after the final dot: the mail is taken, but the reply never comes"
 
 
-Action = str | Wire
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """After the final dot: nothing is said until ``release`` is set, then the server behaves."""
+
+    release: threading.Event = field(default_factory=threading.Event)
+
+
+Action = str | Wire | Hold
 """A reply (``"450 4.2.0 not now"``; after a 421 the connection is closed) or what happens to the wire."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, AnyStr
 
 from aiosmtpd.smtp import MISSING, SMTP, Envelope, Session
 
-from tests.fakes.smtpd_script import Action, Wire
+from tests.fakes.smtpd_script import Action, Hold, Wire
 
 if TYPE_CHECKING:
     from tests.fakes.smtpd import FakeSmtpd
@@ -156,6 +156,10 @@ class Handler:
         content = envelope.original_content or b""
         problem = self.fake.problem(content, envelope)
         action = self.fake.script.action("BODY") if problem is None else problem
+        if isinstance(action, Hold):
+            while not action.release.is_set():
+                await asyncio.sleep(0.01)
+            action = None
         if action is None or action in (Wire.TAKE_AND_CUT, Wire.TAKE_AND_HANG):
             self.fake.take(envelope, session, content)
         if action is None:

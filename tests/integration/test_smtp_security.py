@@ -55,7 +55,7 @@ async def test_a_mail_goes_signed_in_and_encrypted(tls: TestCertificates, securi
     [
         ("expired", Code.CERTIFICATE_EXPIRED),
         ("wrong_name", Code.CERTIFICATE_NAME_MISMATCH),
-        ("self_signed", Code.CERTIFICATE_INVALID),
+        ("self_signed", Code.CERTIFICATE_SELF_SIGNED),
         ("unknown_ca", Code.CERTIFICATE_INVALID),
     ],
 )

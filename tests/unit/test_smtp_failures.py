@@ -71,7 +71,8 @@ def test_malformed_replies_are_protocol_errors_or_unknown() -> None:
         (9, Code.CERTIFICATE_EXPIRED),
         (62, Code.CERTIFICATE_NAME_MISMATCH),
         (64, Code.CERTIFICATE_NAME_MISMATCH),
-        (18, Code.CERTIFICATE_INVALID),
+        (18, Code.CERTIFICATE_SELF_SIGNED),
+        (19, Code.CERTIFICATE_SELF_SIGNED),
         (20, Code.CERTIFICATE_INVALID),
     ],
 )
@@ -89,6 +90,33 @@ def test_a_refused_handshake_needs_a_person_and_a_cut_one_does_not() -> None:
     )
     assert isinstance(translate(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Phase.TLS), Unreachable)
     assert isinstance(translate(ConnectionResetError(), Phase.TLS), Unreachable)
+
+
+def test_plain_text_where_tls_was_expected_is_told_apart_from_tls_nobody_can_agree_on() -> None:
+    plain = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    plain.reason = "WRONG_VERSION_NUMBER"
+    assert translate(plain, Phase.TLS).detail == "plain text instead of TLS"
+    old = ssl.SSLError(1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")
+    old.reason = "TLSV1_ALERT_PROTOCOL_VERSION"
+    assert translate(old, Phase.TLS).detail == "handshake refused"
+
+
+@pytest.mark.parametrize(
+    ("error", "heard", "detail"),
+    [
+        (TimeoutError(), b"", "no greeting"),
+        (ConnectionResetError(), b"", "closed without a greeting"),
+        (ConnectionResetError(), b"\x15\x03\x01\x00\x02\x02\x28", "TLS instead of a greeting"),
+        (aiosmtplib.errors.SMTPResponseException(-1, "Malformed"), b"\x16\x03\x03", "TLS instead of a greeting"),
+        (aiosmtplib.errors.SMTPResponseException(-1, "Malformed"), b"HTTP/1.1 ", "HTTP instead of a greeting"),
+        (aiosmtplib.errors.SMTPResponseException(-1, "Malformed"), b"* OK IMAP", "no mail server's greeting"),
+    ],
+)
+def test_a_greeting_that_is_none_says_what_it_was_instead(error: Exception, heard: bytes, detail: str) -> None:
+    translated = translate(error, Phase.GREETING, heard)
+    assert translated.detail == detail
+    assert str(translated) == f"{translated.code}: {detail}"
+    assert translate(error, Phase.EHLO, heard).detail == "at ehlo"
 
 
 def test_names_that_do_not_resolve_are_told_as_such() -> None:

@@ -114,6 +114,11 @@ CASES = [
     (Phase.RCPT, 452, "4.2.2 over quota", RecipientDeferred, Code.RECIPIENT_MAILBOX_FULL),
     (Phase.RCPT, 552, "5.2.2 over quota", RecipientDeferred, Code.RECIPIENT_MAILBOX_FULL),
     (Phase.RCPT, 554, "5.7.1 <x>: Relay access denied", RecipientRefused, Code.RELAYING_DENIED),
+    (Phase.RCPT, 553, "5.7.1 <s@x>: Sender address rejected: not owned by user j", AccountProblem, Code.SENDER_REFUSED),
+    (Phase.RCPT, 550, "5.1.0 <s@x>: Sender address rejected: User unknown", AccountProblem, Code.SENDER_REFUSED),
+    (Phase.RCPT, 450, "4.1.8 <s@x>: Sender address rejected: no domain", Temporary, Code.TEMPORARY_FAILURE),
+    (Phase.RCPT, 550, "Verification failed for <s@x>\nSender verify failed", AccountProblem, Code.SENDER_REFUSED),
+    (Phase.RCPT, 550, "5.1.8 Access denied, bad outbound sender", AccountProblem, Code.SENDER_REFUSED),
     (Phase.RCPT, 550, "5.7.1 listed at zen.spamhaus.org", RecipientDeferred, Code.TEMPORARY_FAILURE),
     (Phase.RCPT, 550, "5.4.5 Daily quota", AccountProblem, Code.QUOTA_EXHAUSTED),
     (Phase.DATA, 554, "5.5.1 no valid recipients", Temporary, Code.PROTOCOL_ERROR),
@@ -176,7 +181,7 @@ def _texts(enhanced: str, pattern: str) -> list[str]:
     number = f"5.{enhanced}99" if enhanced.endswith(".") else f"5.{enhanced}" if enhanced else ""
     words = [
         "", "too many connections", "thread limit exceeded", "sendasdenied", "storedrv", "too many", "spamhaus",
-        "rate limit", "greylist", "relay access denied", "no valid recipients",
+        "rate limit", "greylist", "relay access denied", "no valid recipients", "sender address rejected",
     ]  # fmt: skip
     return [f"{number} {word}".strip() for word in words if not pattern or re.search(pattern, word)]
 
@@ -188,6 +193,9 @@ def _texts(enhanced: str, pattern: str) -> list[str]:
         "<relay@acme.example>: no such user",
         "5.7.1 <relay-denied@blocklist.example>: Recipient refused",
         "5.1.1 unable to relay to unknown user",
+        '5.1.1 <"sender address rejected"@acme.example>: Recipient address rejected',
+        '5.1.1 "sender verify failed: "@acme.example is unknown',
+        "5.1.1 <sender@acme.example>: the sender address rejected by the recipient",
     ],
 )
 def test_what_a_reply_repeats_of_an_address_or_a_table_never_blames_the_account(text: str) -> None:

@@ -8,10 +8,11 @@ from tests.fakes.smtpd_client import mail
 from tests.fixtures_tls import TestCertificates
 from transports.errors import Code, MessageRefused, OutcomeUnknown, RecipientRefused, Temporary, Unreachable
 from transports.message import Mail, Receipt
+from transports.protocol import Probe, Stage
 from transports.registry import TransportContext, build
 from transports.smtp.settings import Security, SmtpContext, SmtpSettings
 from transports.smtp.transport import SmtpTransport
-from transports.testing import RecordingTransport, ScriptedTransport
+from transports.testing import PASSED, RecordingTransport, ScriptedTransport
 
 
 async def test_a_recording_transport_accepts_and_remembers() -> None:
@@ -20,6 +21,18 @@ async def test_a_recording_transport_accepts_and_remembers() -> None:
     assert await transport.send(sent, 1) == Receipt("gmail", (1,))
     assert transport.mails == [sent]
     assert all(stage.ok for stage in await transport.check(1))
+
+
+async def test_a_double_s_check_ends_at_the_first_failure_it_was_given() -> None:
+    failing = Stage("tls", False, 0.1, Code.CERTIFICATE_EXPIRED, "verify code 10")
+    told: list[Stage] = []
+    transport = RecordingTransport(stages=[*PASSED[:2], failing, *PASSED[3:]])
+    assert tuple(await transport.check(1, probe=Probe("a@example.org"), on_stage=told.append)) == tuple(told)
+    assert told == [*PASSED[:2], failing]
+    scripted = ScriptedTransport([])
+    assert [stage.name for stage in await scripted.check(1)] == ["address", "connect", "tls", "sign_in"]
+    assert len(await scripted.check(1, probe=Probe("a@example.org"))) == 5
+    assert scripted.probes == [None, Probe("a@example.org")]
 
 
 async def test_it_refuses_what_no_transport_could_express() -> None:

@@ -49,6 +49,7 @@ async def sign_in(connection: Connection, settings: SmtpSettings, secret: str, d
     Raises the reply's meaning: ``AccountProblem`` for a refusal, ``Temporary`` for "later".
     """
     mechanism = choose_mechanism(settings, connection.mechanisms)
+    connection.learn(Phase.AUTH, (("mechanism", mechanism.upper()),))
     username = settings.username or ""
     detail = ""
     if mechanism == "plain":

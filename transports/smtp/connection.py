@@ -8,7 +8,8 @@ mechanisms after each refusal and mask errors; its protocol, ESMTP parser and en
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TypeVar, cast
 
@@ -17,15 +18,16 @@ from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.response import SMTPResponse
 
 from transports.errors import AccountProblem, Code
+from transports.protocol import Facts
+from transports.smtp.certificate import tls_facts
 from transports.smtp.dial import verified_name
 from transports.smtp.failures import NAME, TRANSLATED, translate
-from transports.smtp.phases import Phase
+from transports.smtp.phases import Phase, Progress
 from transports.smtp.replies import Reply, classify
 from transports.smtp.settings import Security, SmtpContext, SmtpSettings
 from transports.smtp.wire import Wire
 
 T = TypeVar("T")
-OnPhase = Callable[[Phase], None]
 # Replies to EHLO of a server that only knows HELO (RFC 5321 §3.2).
 _NO_EHLO = frozenset({500, 501, 502, 504})
 # The server closes its side after it (RFC 5321 §4.2.3).
@@ -39,7 +41,7 @@ class Connection:
     the transactions tried, ``opened`` and ``used`` are readings of the context's clock.
     """
 
-    def __init__(self, context: SmtpContext, on_phase: OnPhase | None = None) -> None:
+    def __init__(self, context: SmtpContext, progress: Progress | None = None) -> None:
         self.extensions: dict[str, str] = {}
         self.mechanisms: frozenset[str] = frozenset()
         self.phase = Phase.CONNECT
@@ -47,7 +49,7 @@ class Connection:
         self.mails = 0
         self.opened = self.used = context.clock()
         self._context = context
-        self._on_phase = on_phase
+        self._progress = progress
         self._wire = Wire(asyncio.get_running_loop())
 
     @property
@@ -73,6 +75,8 @@ class Connection:
             ssl_handshake_timeout=max(0.001, until - loop.time()) if tls else None,
         )
         await self._step(Phase.TLS if tls else Phase.CONNECT, making, until)
+        if tls:
+            self._learn_tls()
         greeting = await self._reply(Phase.GREETING, self._wire.read_response(), deadline)
         if not greeting.accepted:
             raise classify(Phase.GREETING, greeting)
@@ -104,8 +108,19 @@ class Connection:
             timeout=max(0.001, until - asyncio.get_running_loop().time()),
         )
         await self._step(Phase.TLS, upgrading, until)
+        self._learn_tls()
         self.extensions, self.mechanisms = {}, frozenset()
         await self._hello(deadline)
+
+    def learn(self, phase: Phase, facts: Facts) -> None:
+        """Tells whoever follows this connection what is worth showing of ``phase``."""
+        if self._progress is not None:
+            self._progress.learnt(phase, facts)
+
+    def _learn_tls(self) -> None:
+        if self._progress is not None and self._wire.transport is not None:
+            secured: ssl.SSLObject = self._wire.transport.get_extra_info("ssl_object")
+            self.learn(Phase.TLS, tls_facts(secured.getpeercert() or {}, secured.version() or ""))
 
     async def command(self, phase: Phase, *words: bytes, deadline: float) -> Reply:
         """Sends one command and gives its reply, whatever it says; bounded by the command timeout and ``deadline``."""
@@ -167,8 +182,8 @@ class Connection:
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        if self._on_phase is not None:
-            self._on_phase(phase)
+        if self._progress is not None:
+            self._progress.entered(phase)
 
     async def _reply(self, phase: Phase, exchange: Awaitable[SMTPResponse], deadline: float) -> Reply:
         return self._checked(phase, await self._step(phase, exchange, self._until(deadline)))
@@ -176,7 +191,7 @@ class Connection:
     def _checked(self, phase: Phase, response: SMTPResponse) -> Reply:
         if not 200 <= response.code <= 599:
             self.abort()
-            raise translate(SMTPResponseException(*response), phase)
+            raise translate(SMTPResponseException(*response), phase, self._wire.heard)
         if response.code == _CLOSING:
             self.abort()
         return Reply(response.code, response.message)
@@ -189,7 +204,7 @@ class Connection:
         except TRANSLATED as error:
             self.abort()
             uploaded = phase is Phase.DATA and self._wire.handed_over
-            raise translate(error, Phase.BODY if uploaded else phase) from error
+            raise translate(error, Phase.BODY if uploaded else phase, self._wire.heard) from error
         except BaseException:
             self.abort()
             raise

@@ -37,6 +37,8 @@ async def _resolve(name: str, port: int, context: SmtpContext, deadline: float) 
             answers = await context.resolver(name, port)
     except (OSError, UnicodeError) as error:
         raise Unreachable(Code.NAME_NOT_FOUND, transport=NAME) from error
+    if not answers:
+        raise Unreachable(Code.NAME_NOT_FOUND, transport=NAME)
     # A zone identifier would make a link-local address pass for another one.
     return tuple(ip_address(answer.partition("%")[0]) for answer in answers)
 
@@ -48,7 +50,7 @@ async def dial(addresses: Sequence[Address], port: int, context: SmtpContext, de
     """
     loop = asyncio.get_running_loop()
     until = min(deadline, loop.time() + context.connect_timeout)
-    failure: DeliveryError = Unreachable(Code.NAME_NOT_FOUND, "no address", transport=NAME)
+    failure: DeliveryError = Unreachable(Code.NAME_NOT_FOUND, transport=NAME)
     for tried, address in enumerate(addresses):
         share = max(0.0, until - loop.time()) / (len(addresses) - tried)
         try:

@@ -40,18 +40,31 @@ BROKEN: dict[Phase, Code] = {
 CERTIFICATE: dict[int, Code] = {
     9: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
     10: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    18: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+    19: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
     62: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
     64: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 """OpenSSL's verify codes (x509_vfy.h); any other is ``CERTIFICATE_INVALID``."""
 
+# OpenSSL's reasons when what came was no TLS record at all, as from a server that expects STARTTLS.
+_PLAIN_TEXT = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
+_GREETINGS = (
+    (b"\x15\x03", "TLS instead of a greeting"),  # RFC 8446 §5.1: an alert, for want of a ClientHello
+    (b"\x16\x03", "TLS instead of a greeting"),  # a handshake record
+    (b"HTTP/", "HTTP instead of a greeting"),
+)
 # A handshake that was cut says nothing about the settings; any other TLS refusal (a plain-text port, no common version
 # or cipher) stays as it is until a person changes a setting.
 _CUT = re.compile(r"EOF|UNEXPECTED_EOF|SHUTDOWN|CLOSED|TIMED?_?OUT|INTERNAL_ERROR", re.IGNORECASE)
 
 
-def translate(error: Exception, phase: Phase) -> DeliveryError:
-    """``error``, raised in ``phase``, as one of ours.
+def translate(error: Exception, phase: Phase, heard: bytes = b"") -> DeliveryError:
+    """``error``, raised in ``phase``, as one of ours; ``heard`` is how the server began to speak.
+
+    The detail tells apart what a wrong security setting for a port leads to: "plain text instead of TLS" for TLS where
+    STARTTLS is spoken; "no greeting", "closed without a greeting" and "TLS instead of a greeting" for the reverse;
+    "HTTP instead of a greeting" and "no mail server's greeting" for no mail server at all.
 
     In ``Phase.BODY`` whatever breaks leaves the outcome unknown, except a well-formed reply.
     """
@@ -61,7 +74,10 @@ def translate(error: Exception, phase: Phase) -> DeliveryError:
         return OutcomeUnknown(Code.OUTCOME_UNKNOWN, _word(error), transport=NAME)
     for kind, decide in _TABLE:
         if isinstance(error, kind):
-            return decide(error, phase)
+            translated = decide(error, phase)
+            if phase is Phase.GREETING:
+                return type(translated)(translated.code, _no_greeting(error, heard), transport=NAME)
+            return translated
     raise TypeError(f"no translation for {type(error).__name__}") from error
 
 
@@ -69,6 +85,15 @@ def _word(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no reply"
     return "unreadable reply" if isinstance(error, client.SMTPResponseException) else "connection lost"
+
+
+def _no_greeting(error: Exception, heard: bytes) -> str:
+    for beginning, words in _GREETINGS:
+        if heard.startswith(beginning):
+            return words
+    if isinstance(error, client.SMTPResponseException):
+        return "no mail server's greeting"
+    return "no greeting" if isinstance(error, TimeoutError) else "closed without a greeting"
 
 
 def _certificate(error: Exception, phase: Phase) -> DeliveryError:
@@ -79,6 +104,8 @@ def _certificate(error: Exception, phase: Phase) -> DeliveryError:
 def _tls(error: Exception, phase: Phase) -> DeliveryError:
     if phase is not Phase.TLS:
         return _broken(error, phase)
+    if getattr(error, "reason", None) in _PLAIN_TEXT:
+        return AccountProblem(Code.TLS_FAILED, "plain text instead of TLS", transport=NAME)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or _CUT.search(str(error)):
         return Unreachable(Code.TLS_FAILED, "handshake cut", transport=NAME)
     return AccountProblem(Code.TLS_FAILED, "handshake refused", transport=NAME)

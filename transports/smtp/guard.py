@@ -4,10 +4,8 @@ A host is resolved once, *all* its addresses are judged, and the connection goes
 for SNI and verification only. So a name that changes its answer between check and use (DNS rebinding) gains nothing.
 """
 
-import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,12 +51,7 @@ _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 # The WHATWG URL rule: a host whose last label looks like a number is meant as an IPv4 address, in whatever notation
 # (2130706433, 0x7f.1, 0177.0.0.1); only the plain dotted form is taken.
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.IGNORECASE | re.DOTALL)
-
-
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Asks the operating system (in a thread): addresses in the order of RFC 6724."""
-    answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 
 
 def globally_routable(address: Address) -> bool:
@@ -93,15 +86,17 @@ def literal_address(host: str) -> Address | None:
 def host_name(host: str) -> str:
     """``host`` as A-labels without a final dot, fit for resolver, SNI and verification (RFC 5891).
 
-    Raises ``AccountProblem(NAME_NOT_FOUND)`` for what cannot be a host name.
+    Raises ``AccountProblem``: ``NAME_NOT_FOUND`` for what cannot be a host name, ``ADDRESS_FORBIDDEN`` for what UTS 46
+    makes an address of: it knows digits and dots of many scripts.
     """
-    bare = host.strip().rstrip(".")
-    if bare and bare.isascii() and re.fullmatch(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*", bare):
-        return bare.lower()
+    bare = host.strip()
     try:
-        return idna.encode(bare, uts46=True).decode("ascii")
+        name = bare.lower() if _HOST_NAME.fullmatch(bare) else idna.encode(bare, uts46=True).decode("ascii")
     except idna.IDNAError:
         raise AccountProblem(Code.NAME_NOT_FOUND, "not a host name", transport="smtp") from None
+    if _NUMERIC_HOST.fullmatch(name):
+        raise AccountProblem(Code.ADDRESS_FORBIDDEN, "numeric host", transport="smtp")
+    return name.removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Opening a connection from host name to signed in, once for the pool and for a check alike."""
 
-from transports.errors import AccountProblem, Code
+from transports.errors import AccountProblem, Code, DeliveryError
+from transports.protocol import TokenSource
 from transports.smtp.auth import current_token, sign_in
-from transports.smtp.connection import Connection, OnPhase
+from transports.smtp.connection import Connection
 from transports.smtp.dial import dial, find_addresses
-from transports.smtp.phases import Phase
+from transports.smtp.phases import Phase, Progress
 from transports.smtp.settings import SmtpContext, SmtpSettings
 
 
 async def open_connection(
-    settings: SmtpSettings, context: SmtpContext, deadline: float, on_phase: OnPhase | None = None
+    settings: SmtpSettings, context: SmtpContext, deadline: float, progress: Progress | None = None
 ) -> Connection:
     """A connection that is ready for MAIL, within ``deadline`` (event loop time).
 
@@ -18,24 +19,36 @@ async def open_connection(
     """
     source = settings.token_source
     if settings.username is None:
-        return await _connect(settings, context, deadline, on_phase)
+        return await _connect(settings, context, deadline, progress)
     if source is None:
-        return await _sign_in(settings, context, settings.password or "", deadline, on_phase)
-    token = await current_token(source, deadline, refresh=False)
+        return await _sign_in(settings, context, settings.password or "", deadline, progress)
+    token = await _token(source, deadline, progress, refresh=False)
     try:
-        return await _sign_in(settings, context, token, deadline, on_phase)
+        return await _sign_in(settings, context, token, deadline, progress)
     except AccountProblem as error:
         if error.code is not Code.SIGN_IN_REFUSED:
             raise
-    token = await current_token(source, deadline, refresh=True)
-    return await _sign_in(settings, context, token, deadline, on_phase)
+    token = await _token(source, deadline, progress, refresh=True)
+    return await _sign_in(settings, context, token, deadline, progress)
+
+
+async def _token(source: TokenSource, deadline: float, progress: Progress | None, *, refresh: bool) -> str:
+    try:
+        return await current_token(source, deadline, refresh=refresh)
+    except DeliveryError:
+        # Before anything was connected, and yet a matter of the sign-in.
+        if progress is not None:
+            progress.entered(Phase.AUTH)
+        raise
 
 
 async def _sign_in(
-    settings: SmtpSettings, context: SmtpContext, secret: str, deadline: float, on_phase: OnPhase | None
+    settings: SmtpSettings, context: SmtpContext, secret: str, deadline: float, progress: Progress | None
 ) -> Connection:
-    connection = await _connect(settings, context, deadline, on_phase)
+    connection = await _connect(settings, context, deadline, progress)
     try:
+        if progress is not None:
+            progress.entered(Phase.AUTH)  # a mechanism is chosen before the first command
         await sign_in(connection, settings, secret, deadline)
     except BaseException:
         connection.abort()
@@ -44,15 +57,15 @@ async def _sign_in(
 
 
 async def _connect(
-    settings: SmtpSettings, context: SmtpContext, deadline: float, on_phase: OnPhase | None
+    settings: SmtpSettings, context: SmtpContext, deadline: float, progress: Progress | None
 ) -> Connection:
-    if on_phase is not None:
-        on_phase(Phase.ADDRESS)
+    if progress is not None:
+        progress.entered(Phase.ADDRESS)
     addresses = await find_addresses(settings.host, settings.port, context, deadline)
-    if on_phase is not None:
-        on_phase(Phase.CONNECT)
+    if progress is not None:
+        progress.entered(Phase.CONNECT)
     connected = await dial(addresses, settings.port, context, deadline)
-    connection = Connection(context, on_phase)
+    connection = Connection(context, progress)
     try:
         await connection.start(connected, settings, deadline)
     except BaseException:

@@ -1,6 +1,9 @@
 """The phases of an SMTP exchange: they decide whose fault a failure is and whether the mail can have been accepted."""
 
 from enum import StrEnum
+from typing import Protocol
+
+from transports.protocol import Facts
 
 
 class Phase(StrEnum):
@@ -21,3 +24,15 @@ class Phase(StrEnum):
     RCPT = "rcpt"
     DATA = "data"
     BODY = "body"
+
+
+class Progress(Protocol):
+    """Told how far an exchange has come, from within the event loop; must neither block nor raise."""
+
+    def entered(self, phase: Phase) -> None:
+        """``phase`` begins."""
+        ...
+
+    def learnt(self, phase: Phase, facts: Facts) -> None:
+        """What is worth showing of ``phase``, while it lasts or soon after."""
+        ...

@@ -66,6 +66,9 @@ FIELD = "zone-mta config/bounces.txt"
 RETRIED = "EmailEngine lib/delivery-error.js keeps 503 retryable"
 GREYLIST = "RFC 6647 §5.1; postgrey and milter-greylist in the field"
 NOBODY = "RFC 5321 §3.3: no recipient was accepted"
+# Only where a line begins: what a reply repeats of a recipient stands in brackets or quotes.
+SENDER_AT_RCPT = r"(?m)^(?:[245]\.\d{1,3}\.\d{1,3})?[ :]*sender (?:address rejected|verify failed)\b"
+DELAYED = "Postfix smtpd_delay_reject and Exim judge the sender at RCPT"
 BLOCKED = r"spamhaus|block ?list|blacklist|blocked using"
 ENHANCED = "RFC 3463 and the IANA registry of RFC 5248"
 
@@ -136,6 +139,11 @@ RULES: tuple[Rule, ...] = (
     # blocklists lift; zone-mta defers them too
     Rule(RCPT, "5", "", BLOCKED, RecipientDeferred, Code.TEMPORARY_FAILURE, HOUR, FIELD),
     Rule(SENDER, "5", "", BLOCKED, Temporary, Code.TEMPORARY_FAILURE, HOUR, FIELD),
+    # a sender judged at the first recipient
+    Rule(RCPT, "4", "", SENDER_AT_RCPT, Temporary, Code.TEMPORARY_FAILURE, None, DELAYED),
+    Rule(RCPT, "5", "", SENDER_AT_RCPT, AccountProblem, Code.SENDER_REFUSED, None, DELAYED),
+    Rule(RCPT, "5", "1.7", "", AccountProblem, Code.SENDER_REFUSED, None, f"{ENHANCED}: the sender's syntax"),
+    Rule(RCPT, "5", "1.8", "", AccountProblem, Code.SENDER_REFUSED, None, f"{ENHANCED}: the sender's domain"),
     # slow down
     Rule(SENDER | RCPT, "421", "7.", "", Throttled, Code.THROTTLED, None, GMAIL),
     Rule(SENDER, "450", "2.1", "", Throttled, Code.THROTTLED, 15 * MINUTE, GMAIL),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from transports.protocol import TokenSource
-from transports.smtp.guard import Guard, Resolver, system_resolver
+from transports.smtp.guard import Guard, Resolver
 from transports.smtp.observer import ConnectionObserver, SilentObserver
+from transports.smtp.resolver import system_resolver
 
 
 class Security(StrEnum):
@@ -54,12 +55,14 @@ class SmtpContext:
 
     ``ssl_context`` must verify certificates and host names (``ValueError`` otherwise). ``guard`` is None only for
     the platform's own relay. ``clock`` is monotonic and serves the ages of kept connections; deadlines run on the
-    event loop's clock.
+    event loop's clock. ``address_pause`` is how long a check behind the guard takes at least to say that a host cannot
+    be used, whatever the reason.
     """
 
     ssl_context: ssl.SSLContext
     guard: Guard | None
     local_hostname: str
+    address_pause: float = 1.0
     connect_timeout: float = 15.0
     command_timeout: float = 30.0
     reset_timeout: float = 5.0

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 from transports.errors import AccountProblem, Code, DeliveryError
 from transports.message import Mail, Receipt
-from transports.mime import envelope_address
-from transports.protocol import Stage
+from transports.protocol import OnStage, Probe, Stage
 from transports.smtp.connection import Connection
 from transports.smtp.failures import NAME
 from transports.smtp.opening import open_connection
 from transports.smtp.phases import Phase
 from transports.smtp.pool import SIGN_IN_FAILURES, Pool
-from transports.smtp.replies import classify
+from transports.smtp.probing import offer
 from transports.smtp.settings import SmtpContext, SmtpSettings
 from transports.smtp.stages import Stages
 from transports.smtp.transaction import deliver
@@ -25,15 +24,11 @@ def _stale(connection: Connection, error: DeliveryError) -> bool:
 
 
 class SmtpTransport:
-    """Hands mails to one account at one submission server; see :class:`transports.protocol.Transport`.
+    """Hands mails to one account at one submission server; see :class:`transports.protocol.Transport`."""
 
-    ``check_sender`` is the address that :meth:`check` offers in MAIL FROM; without it that stage is left out.
-    """
-
-    def __init__(self, settings: SmtpSettings, *, context: SmtpContext, check_sender: str | None = None) -> None:
+    def __init__(self, settings: SmtpSettings, *, context: SmtpContext) -> None:
         self._settings = settings
         self._context = context
-        self._check_sender = check_sender
         self._pool = Pool(self._open, settings.max_connections, context)
 
     @property
@@ -64,36 +59,44 @@ class SmtpTransport:
                     else:
                         raise
 
-    async def check(self, timeout: float) -> Sequence[Stage]:
+    async def check(
+        self, timeout: float, *, probe: Probe | None = None, on_stage: OnStage | None = None
+    ) -> Sequence[Stage]:
         """See :class:`transports.protocol.Transport`.
 
         Uses a connection of its own, and signs in once even while the pool remembers a refusal: a person asked for
-        it. What it learns about the sign-in the pool learns too.
+        it. What it learns about the sign-in the pool learns too. There is no stage ``tls`` without TLS and no stage
+        ``sign_in`` without a user name.
         """
-        deadline = asyncio.get_running_loop().time() + timeout
-        stages = Stages(self._context.clock)
+        begun = asyncio.get_running_loop().time()
+        deadline = begun + timeout
+        stages = Stages(self._context.clock, on_stage)
         connection: Connection | None = None
         try:
-            connection = await open_connection(self._settings, self._context, deadline, stages.enter)
+            connection = await open_connection(self._settings, self._context, deadline, stages)
             self._pool.approve()
-            if self._check_sender is not None:
-                stages.enter(Phase.MAIL)
-                await self._offer_sender(connection, self._check_sender, deadline)
+            if probe is not None:
+                stages.entered(Phase.MAIL)
+                stages.learnt(Phase.MAIL, await offer(connection, probe, deadline))
+            ended = stages.passed()
+            if not connection.clean:
+                await connection.reset(deadline)
         except DeliveryError as error:
             if connection is None and isinstance(error, AccountProblem) and error.code in SIGN_IN_FAILURES:
                 self._pool.refuse(error)
+            if stages.current == "address":
+                await self._conceal(begun, deadline)
             return stages.failed(error)
         finally:
             if connection is not None:
                 await connection.quit()
-        return stages.passed()
+        return ended
 
-    async def _offer_sender(self, connection: Connection, sender: str, deadline: float) -> None:
-        path = b"FROM:<%b>" % envelope_address(sender, False).encode()
-        reply = await connection.command(Phase.MAIL, b"MAIL", path, deadline=deadline)
-        if not reply.accepted:
-            raise classify(Phase.MAIL, reply)
-        await connection.reset(deadline)
+    async def _conceal(self, begun: float, deadline: float) -> None:
+        # How quickly a name was found or refused would tell a tenant which names exist in our network.
+        if self._context.guard is not None:
+            until = min(begun + self._context.address_pause, deadline)
+            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
 
     async def aclose(self) -> None:
         """Closes every connection after running sends have finished. Idempotent; later sends are ``Unreachable``."""

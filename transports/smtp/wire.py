@@ -12,6 +12,7 @@ from aiosmtplib.response import SMTPResponse
 
 CHUNK = 64 * 1024
 TERMINATOR = b".\r\n"
+HEARD = 8
 
 
 class OutOfStep(SMTPServerDisconnected):
@@ -22,12 +23,14 @@ class Wire(SMTPProtocol):
     """One connection's protocol.
 
     ``handed_over`` is False until the terminating dot of a message is given to the socket and True from then on, until
-    the next message: while it is False the server cannot have accepted the message (RFC 5321 §4.1.1.4).
+    the next message: while it is False the server cannot have accepted the message (RFC 5321 §4.1.1.4). ``heard`` are
+    the first few bytes that the server said.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self.handed_over = False
+        self.heard = b""
         self.lost: asyncio.Future[None] = loop.create_future()
         self._unsolicited = False
 
@@ -38,6 +41,8 @@ class Wire(SMTPProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Also notes data that arrives between commands, which the library drops silently."""
+        if len(self.heard) < HEARD:
+            self.heard += data[:HEARD]
         if not self._response_pending:
             self._unsolicited = True
         super().data_received(data)
