@@ -1,7 +1,7 @@
 """Host names, sender addresses and sender names: what is accepted as such, in one place, by pure functions.
 
-Each returns the value in the form it is kept in, or raises ``ValueError`` with half a sentence of ours that does not
-repeat the value. Whether a host may be connected to is the transport's guard's business.
+Each returns the value in the form it is kept in, or raises ``ValueError`` with half a sentence of ours, a msgid, that
+does not repeat the value. Whether a host may be connected to is the transport's guard's business.
 """
 
 import ipaddress
@@ -12,9 +12,13 @@ from typing import Final
 import email_validator
 import idna
 
+from config.languages import N_, Sentence
 from transports.message import Mailbox
 
 ALIAS_LENGTH: Final = 200
+
+_NOT_A_HOST: Final = N_("is not a host name or an IP address: write it like smtp.example.org")
+_NOT_AN_ADDRESS: Final = N_("is not an e-mail address: write it like notifications@example.org")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMERIC: Final = re.compile(r"\d+|0x[0-9a-f]*")
 # C0, DEL and C1, the line and paragraph separators, and the marks that reorder what a reader sees.
@@ -36,7 +40,7 @@ def host_name(text: str) -> str:
         ValueError: neither. Numbers in other notations (``0x7f.1``, ``2130706433``) are not addresses here.
     """
     if has_control_characters(text) or text != text.strip() or not text:
-        raise ValueError("is not a host name")
+        raise ValueError(_NOT_A_HOST)
     try:
         return str(ipaddress.ip_address(text[1:-1] if text[0] == "[" and text[-1] == "]" else text))
     except ValueError:
@@ -46,10 +50,10 @@ def host_name(text: str) -> str:
         try:
             name = idna.encode(name, uts46=True).decode()
         except idna.IDNAError:
-            raise ValueError("is not a host name") from None
+            raise ValueError(_NOT_A_HOST) from None
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or _NUMERIC.fullmatch(labels[-1]):
-        raise ValueError("is not a host name or an IP address")
+        raise ValueError(_NOT_A_HOST)
     return name
 
 
@@ -60,7 +64,7 @@ def sender_address(text: str) -> str:
         ValueError: it is not one.
     """
     if has_control_characters(text):
-        raise ValueError("must not have control characters")
+        raise ValueError(N_("must not have control characters: type it anew"))
     local, _, domain = text.rpartition("@")
     try:
         if host_name(domain)[-1] in "0123456789:":
@@ -69,9 +73,9 @@ def sender_address(text: str) -> str:
         # asked about the local part only.
         kept = email_validator.validate_email(f"{local}@example.org", check_deliverability=False).local_part
     except ValueError:  # covers EmailNotValidError
-        raise ValueError("is not an e-mail address such as notifications@example.org") from None
+        raise ValueError(_NOT_AN_ADDRESS) from None
     if len(text.encode()) > 254:
-        raise ValueError("must not be longer than 254 bytes")
+        raise ValueError(N_("must not be longer than 254 bytes"))
     return f"{kept}@{unicodedata.normalize('NFC', domain)}"
 
 
@@ -82,10 +86,10 @@ def sender_alias(text: str) -> str:
         ValueError: it is not one.
     """
     if has_control_characters(text):
-        raise ValueError("must not have control characters or line breaks")
+        raise ValueError(N_("must not have control characters or line breaks: type it anew"))
     alias = text.strip()
     if len(alias) > ALIAS_LENGTH:
-        raise ValueError(f"must not be longer than {ALIAS_LENGTH} characters")
+        raise ValueError(Sentence.of("must not be longer than {length} characters", length=ALIAS_LENGTH))
     return alias
 
 

@@ -26,6 +26,18 @@ class TransportKind(StrEnum):
     GMAIL = "gmail"
 
 
+class Status(StrEnum):
+    """How things stand with an organisation's own transport, as a person is told.
+
+    ``CONNECTED``: in use, but nobody has confirmed yet that mail arrives. ``NEEDS_ATTENTION``: suspended.
+    """
+
+    NOT_CONFIGURED = "not_configured"
+    CONNECTED = "connected"
+    VERIFIED = "verified"
+    NEEDS_ATTENTION = "needs_attention"
+
+
 @dataclass(frozen=True, slots=True)
 class Suspension:
     """The account needs a person: its events are parked since ``since``, and tried again from ``retry_at`` if given."""
@@ -61,6 +73,14 @@ class Summary:
     username: str | None
     password_set: bool
     enabled_at: datetime | None
+    verified_at: datetime | None
     suspended_code: str | None
     suspended_at: datetime | None
     retry_at: datetime | None
+
+    @property
+    def status(self) -> Status:
+        """What a person is told; an organisation without a summary is ``Status.NOT_CONFIGURED``."""
+        if self.suspended_code is not None:
+            return Status.NEEDS_ATTENTION
+        return Status.CONNECTED if self.verified_at is None else Status.VERIFIED

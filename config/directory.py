@@ -20,7 +20,7 @@ class SettingsReader(Protocol):
         """See :meth:`config.organizations.Organizations.get`."""
         ...
 
-    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...]]:
+    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...] | None]:
         """See :meth:`config.organizations.Organizations.changes_since`."""
         ...
 
@@ -45,7 +45,7 @@ class Directory:
         self._check: asyncio.Task[None] | None = None
         self._seen: int | None = None
         self._checked_at = float("-inf")
-        self._unreported: dict[str, None] = {}
+        self._unreported: dict[str, None] | None = {}
 
     async def get(self, organization: str) -> OrganizationSettings | None:
         """The settings in force; ``None`` means that nothing is configured, so the platform default applies.
@@ -74,10 +74,10 @@ class Directory:
             self._entries.pop(organization, None)
             self._loads.pop(organization, None)
 
-    async def refresh(self) -> tuple[str, ...]:
+    async def refresh(self) -> tuple[str, ...] | None:
         """One version check: forgets what changed, and returns the organisations that changed since the last call.
 
-        Disconnected and deleted ones are among them.
+        Disconnected and deleted ones are among them. ``None``: too many to name them, so any may have changed.
 
         Raises:
             StoreUnavailable: the check failed; answers go on until the last good one is too old.
@@ -86,8 +86,8 @@ class Directory:
             # It may have read before the change that the caller was told of.
             await asyncio.wait([self._check])
         await self._checked()
-        changed, self._unreported = tuple(self._unreported), {}
-        return changed
+        changed, self._unreported = self._unreported, {}
+        return None if changed is None else tuple(changed)
 
     async def _checked(self) -> None:
         """One check for all who wait for one."""
@@ -104,12 +104,23 @@ class Directory:
             if went_back or began - self._checked_at > self._max_stale:
                 # A row deleted long ago is no longer told, so after a gap nothing that was known counts.
                 self.invalidate()
-            for organization in changed:
-                self.invalidate(organization)
-                self._unreported[organization] = None
+            self._note(changed)
             self._seen, self._checked_at = newest, began
         finally:
             self._check = None
+
+    def _note(self, changed: tuple[str, ...] | None) -> None:
+        """Forgets what changed, and keeps it for the next :meth:`refresh` as long as it is not too much."""
+        if changed is None:
+            self.invalidate()
+            self._unreported = None
+            return
+        for organization in changed:
+            self.invalidate(organization)
+        if self._unreported is not None:
+            self._unreported.update(dict.fromkeys(changed))
+            if len(self._unreported) > self._capacity:
+                self._unreported = None
 
     async def _load(self, organization: str) -> OrganizationSettings | None:
         me = asyncio.current_task()

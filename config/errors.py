@@ -70,3 +70,41 @@ class InvalidSettings(ConfigError):
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(f"{field}: {sentence}" for field, sentence in self.problems))
+
+
+class SettingsChanged(ConfigError):
+    """Somebody else changed the organisation's settings since the ones a change was based on; nothing was changed."""
+
+    def __init__(self, organization: str) -> None:
+        super().__init__(f"the settings of organisation {organization} were changed meanwhile; look at them again")
+        self.organization = organization
+
+
+class TrialRunning(ConfigError):
+    """The organisation's settings are being tested at this moment; ``id`` is the trial under way."""
+
+    def __init__(self, trial_id: str) -> None:
+        super().__init__("a test is running for this organisation; wait until it has ended")
+        self.id = trial_id
+
+
+class TooManyAttempts(ConfigError):
+    """Something was tried too often; ``retry_after`` seconds (at least 1) from now it may be tried again."""
+
+    def __init__(self, what: str, retry_after: int) -> None:
+        super().__init__(f"too many {what}; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class TooManyTrials(TooManyAttempts):
+    """The organisation, or the administrator, has begun too many trials of late."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("tests", retry_after)
+
+
+class TooManyCodes(TooManyAttempts):
+    """Too many wrong confirmation codes were entered for the organisation of late."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("wrong codes", retry_after)

@@ -1,8 +1,8 @@
-"""The operations on what organisations chose: read, configure, disconnect, suspend. The store's only interpreter.
+"""The operations on what organisations chose: read, configure, disconnect, suspend.
 
-Every change has a number from one counter (:mod:`config.store_organizations`). An organisation that returned to the
-platform default keeps an empty row, so that caches learn of it. A row that exists but makes no sense to this code is
-an error and never "nothing configured" (R6).
+Every change has a number from one counter (:mod:`config.store_organizations`), and what a person changed is noted in
+the history in the same transaction. An organisation that returned to the platform default keeps an empty row, so that
+caches learn of it. A row that exists but makes no sense to this code is an error and never "nothing configured" (R6).
 
 Not here: caching (:mod:`config.directory`), what a form may contain (:mod:`config.smtp_form`), who is told.
 """
@@ -12,17 +12,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from config import smtp_form
-from config.choices import OrganizationSettings, Summary, Suspension, TransportKind, valid_organization_id
+from config import organizations_password, smtp_form, store_drafts, store_history
+from config.actors import OPERATOR, Actor
+from config.choices import OrganizationSettings, Status, Summary, Suspension, TransportKind, valid_organization_id
 from config.directory import Directory
-from config.errors import InvalidSettings, SecretUnreadable, SettingsUnreadable, UnknownOrganization
+from config.errors import (
+    InvalidSettings,
+    SecretUnreadable,
+    SettingsChanged,
+    SettingsUnreadable,
+    UnknownOrganization,
+)
+from config.history import Action, FieldChange, differences, entry
+from config.languages import N_
+from config.organizations_rows import is_nothing, settings_of, smtp_columns, summary_of
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
 from config.store import Store
-from config.store_organizations import OrganizationRows, Values
+from config.store_drafts import DraftRows
+from config.store_organizations import Change, OrganizationRows
 from transports.errors import Code
-from transports.message import Mailbox
-from transports.smtp.settings import Security, SmtpSettings
+from transports.smtp.guard import Network
+from transports.smtp.settings import SmtpSettings
 
 __all__ = [
     "SMTP_PORTS",
@@ -30,6 +41,7 @@ __all__ = [
     "OrganizationSettings",
     "Organizations",
     "SmtpForm",
+    "Status",
     "Summary",
     "Suspension",
     "TransportKind",
@@ -37,12 +49,7 @@ __all__ = [
 ]
 
 SMTP_PORTS: Final = (25, 465, 587, 2525)
-SMTP_PASSWORD: Final = "password"  # noqa: S105 - the name of the field, which a sealed value is bound to
 _PAGE: Final = 500
-_SHOWN: Final = (
-    *("organization", "version", "kind", "host", "port", "security", "username", "enabled_at"),
-    *("suspended_code", "suspended_at", "retry_at"),
-)
 
 
 def _utc_now() -> datetime:
@@ -50,7 +57,10 @@ def _utc_now() -> datetime:
 
 
 class Organizations:
-    """All methods raise :class:`~config.errors.StoreUnavailable`; ``now`` is the wall clock with a time zone."""
+    """All methods raise :class:`~config.errors.StoreUnavailable`; ``now`` is the wall clock with a time zone.
+
+    ``ports`` and ``allow_networks`` are those of the guard that the transports are built with.
+    """
 
     def __init__(
         self,
@@ -58,11 +68,14 @@ class Organizations:
         box: SecretBox,
         *,
         ports: Collection[int] = SMTP_PORTS,
+        allow_networks: Collection[Network] = (),
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._rows = OrganizationRows(store)
+        self._drafts = DraftRows(store)
         self._box = box
         self._ports = ports
+        self._allow_networks = allow_networks
         self._now = now
 
     async def get(self, organization: str) -> OrganizationSettings | None:
@@ -73,9 +86,9 @@ class Organizations:
         """
         try:
             row = await self._rows.get(organization)
-            if row is None or (row["kind"] is None and _is_empty(row)):
+            if row is None or is_nothing(row):
                 return None
-            return self._settings(row)
+            return settings_of(row, self._box)
         except (SecretUnreadable, ValueError, TypeError) as error:
             problem = str(error) if isinstance(error, SecretUnreadable) else "they are not those of a known transport"
             raise SettingsUnreadable(organization, problem) from error
@@ -83,55 +96,115 @@ class Organizations:
     async def describe(self, organization: str) -> Summary | None:
         """What may be shown of the settings; needs no key."""
         row = await self._rows.get(organization)
-        return None if row is None or row["kind"] is None else _summary(row)
+        return None if row is None or row["kind"] is None else summary_of(row)
 
     async def summaries(self) -> AsyncIterator[Summary]:
         """Every organisation with a transport, in the order of their ids, read page by page."""
         after = ""
         while page := await self._rows.page(after, _PAGE):
             for row in page:
-                yield _summary(row)
+                yield summary_of(row)
             after = page[-1]["organization"]
 
-    async def configure_smtp(self, organization: str, form: SmtpForm) -> int:
-        """Makes this SMTP server the organisation's transport and lifts a suspension; returns the new version.
+    async def smtp_candidate(self, organization: str, form: SmtpForm) -> SmtpForm:
+        """The form as it would be stored, its password filled in: a blank one is the draft's, else the one in use.
 
-        A stored password is only kept for the same host and user name, so that nobody can have it sent elsewhere.
+        A stored password is only used for the same host and user name, so that nobody can have it sent elsewhere.
 
         Raises:
             InvalidSettings: the form has mistakes.
+            SettingsUnreadable: the stored password is needed and cannot be opened.
+        """
+        clean = self._checked(organization, form)
+        if clean.username is None or clean.password is not None:
+            return clean
+        rows = await self._drafts.get(organization), await self._rows.get(organization)
+        try:
+            return replace(clean, password=organizations_password.opened(organization, clean, *rows, self._box))
+        except SecretUnreadable as error:
+            raise SettingsUnreadable(organization, str(error)) from error
+
+    @staticmethod
+    def smtp_settings(form: SmtpForm) -> SmtpSettings:
+        """What a transport is built from, for a form that :meth:`smtp_candidate` gave."""
+        return smtp_form.smtp_settings(form)
+
+    async def configure_smtp(
+        self,
+        organization: str,
+        form: SmtpForm,
+        *,
+        actor: Actor = OPERATOR,
+        expected: int | None = None,
+        draft_saved_at: datetime | None = None,
+    ) -> int:
+        """Makes this SMTP server the organisation's transport and lifts a suspension; returns the new version.
+
+        A blank password keeps the one in use, as in :meth:`smtp_candidate`. ``expected`` is the version of the settings
+        that the form was made from, 0 for none; ``None`` replaces whatever there is. The draft that was
+        ``draft_saved_at`` is discarded with it, but not one that somebody saved since.
+
+        Settings that are saved again without any difference stay verified: what the test mail proved is still so.
+
+        Raises:
+            InvalidSettings: the form has mistakes.
+            SettingsChanged: the settings in use have another version than ``expected``.
             ConfigurationError: there is a password and no key to seal it with.
         """
-        if not valid_organization_id(organization):
-            raise InvalidSettings([("organization", "must be 1 to 128 letters, digits or characters of . _ : -")])
-        clean = smtp_form.checked(form, ports=self._ports)
+        clean = self._checked(organization, form)
         async with self._rows.changing(organization) as change:
+            before = change.before
+            if expected is not None and expected != (before["version"] if before and before["kind"] else 0):
+                raise SettingsChanged(organization)
+            sealed, password_changed = organizations_password.sealed(organization, clean, before, self._box)
             values = {
-                "kind": TransportKind.SMTP.value,
-                "host": clean.host,
-                "port": clean.port,
-                "security": clean.security.value,
-                "username": clean.username,
-                "password_sealed": self._password(organization, clean, change.before),
-                "sender_address": clean.sender_address,
-                "sender_alias": clean.sender_alias,
-                "limits": change.before and change.before["limits"],
-                "enabled_at": (change.before and change.before["enabled_at"]) or self._now(),
+                **smtp_columns(clean),
+                "password_sealed": sealed,
+                "limits": before and before["limits"],
+                "enabled_at": (before and before["enabled_at"]) or self._now(),
             }
-            await self._rows.put(change, organization, values)
+            fields = differences(before, values, password=password_changed)
+            verified_at = before["verified_at"] if before and not fields else None
+            await self._rows.put(change, organization, {**values, "verified_at": verified_at})
+            await self._note(change, organization, actor, Action.CONFIGURED, fields)
+            if draft_saved_at is not None:
+                await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
             return change.number
 
-    async def disconnect(self, organization: str) -> int:
-        """Returns the organisation to the platform default and forgets its settings; returns the new version.
+    async def disconnect(self, organization: str, *, actor: Actor = OPERATOR) -> int:
+        """Returns the organisation to the platform default; returns the new version.
+
+        Its settings, the draft and the passwords in both are forgotten.
 
         Raises:
             UnknownOrganization: it has no transport.
         """
-        return await self._clear(organization, deleted=False)
+        async with self._rows.changing(organization) as change:
+            if change.before is None or change.before["kind"] is None:
+                raise UnknownOrganization(organization)
+            fields = differences(change.before, None, password=change.before["password_sealed"] is not None)
+            await self._rows.clear(change, organization)
+            await store_drafts.discard(change.connection, organization)
+            await self._note(change, organization, actor, Action.DISCONNECTED, fields)
+            return change.number
 
-    async def delete(self, organization: str) -> int:
-        """Like ``disconnect``, and the last trace of the organisation goes after a day."""
-        return await self._clear(organization, deleted=True)
+    async def delete(self, organization: str, *, actor: Actor = OPERATOR) -> int:
+        """Like ``disconnect``, and all else goes too: history, draft, trials, sessions. Returns the new version.
+
+        What stays, until :meth:`purge` a day later, is that it was deleted, when and by whom.
+
+        Raises:
+            UnknownOrganization: there is nothing of it.
+        """
+        async with self._rows.changing(organization) as change:
+            if not await self._rows.erase(change, organization, deleted_at=self._now()):
+                raise UnknownOrganization(organization)
+            await self._note(change, organization, actor, Action.DELETED)
+            return change.number
+
+    async def purge(self) -> int:
+        """Removes the last trace of organisations deleted more than a day ago; returns how many."""
+        return await self._rows.purge(self._now())
 
     async def suspend(self, organization: str, version: int, code: Code, retry_at: datetime | None) -> bool:
         """Notes that the account needs a person, if the settings still have this version.
@@ -154,71 +227,20 @@ class Organizations:
         """How many organisations are suspended, by reason code."""
         return await self._rows.suspended()
 
-    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...]]:
+    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...] | None]:
         """The number of the newest change, and the organisations changed after ``number`` (``None``: not asked).
 
         Changes of suspensions count, and so do disconnected and deleted organisations. A change may be told twice,
-        but none with a number up to the returned one is missed.
+        but none with a number up to the returned one is missed. ``None`` instead of more than a thousand of them.
         """
         return await self._rows.changes_since(number)
 
-    async def _clear(self, organization: str, *, deleted: bool) -> int:
-        async with self._rows.changing(organization) as change:
-            if change.before is None or (change.before["kind"] is None and not deleted):
-                raise UnknownOrganization(organization)
-            await self._rows.clear(change, organization, deleted_at=self._now() if deleted else None)
-            return change.number
+    def _checked(self, organization: str, form: SmtpForm) -> SmtpForm:
+        if not valid_organization_id(organization):
+            raise InvalidSettings([("organization", N_("must be 1 to 128 letters, digits or characters of . _ : -"))])
+        return smtp_form.checked(form, ports=self._ports, allow_networks=self._allow_networks)
 
-    def _password(self, organization: str, form: SmtpForm, before: Values | None) -> str | None:
-        if form.username is None:
-            return None
-        if form.password is not None:
-            return self._box.seal(form.password.reveal(), organization, SMTP_PASSWORD)
-        if before is None or before["password_sealed"] is None:
-            raise InvalidSettings([("password", "must be given with a user name")])
-        if (before["host"], before["username"]) != (form.host, form.username):
-            raise InvalidSettings([("password", "must be given again for another host or user name")])
-        return str(before["password_sealed"])
-
-    def _settings(self, row: Values) -> OrganizationSettings:
-        kind = TransportKind(row["kind"])
-        smtp = self._smtp(row) if kind is TransportKind.SMTP else None
-        if not row["sender_address"]:
-            raise ValueError("no sender")
-        sender = Mailbox(row["sender_address"], row["sender_alias"] or "")
-        return OrganizationSettings(row["organization"], row["version"], kind, sender, smtp, _suspension(row))
-
-    def _smtp(self, row: Values) -> SmtpSettings:
-        security = Security(row["security"])
-        if not row["host"] or not row["port"] or security is Security.NONE:
-            raise ValueError("no place, or one without TLS")
-        sealed, password = row["password_sealed"], None
-        if sealed is not None:
-            password = self._box.open(sealed, row["organization"], SMTP_PASSWORD)
-        settings = SmtpSettings(row["host"], row["port"], security, row["username"], password)
-        limits = row["limits"] or {}
-        if not isinstance(limits, dict):
-            raise TypeError("limits are not an object")
-        connections = limits.get("connections")
-        return replace(settings, max_connections=int(connections)) if connections else settings
-
-
-def _is_empty(row: Values) -> bool:
-    """Whether a row without a transport is what ``disconnect`` leaves behind."""
-    return not any(row[name] for name in ("host", "password_sealed", "sender_address"))
-
-
-def _suspension(row: Values) -> Suspension | None:
-    if row["suspended_code"] is None:
-        return None
-    if row["suspended_at"] is None:
-        raise ValueError("a suspension without a beginning")
-    return Suspension(Code(row["suspended_code"]), row["suspended_at"], row["retry_at"])
-
-
-def _summary(row: Values) -> Summary:
-    return Summary(
-        **{name: row[name] for name in _SHOWN},
-        sender=Mailbox(row["sender_address"] or "", row["sender_alias"] or ""),
-        password_set=row["password_sealed"] is not None,
-    )
+    async def _note(
+        self, change: Change, organization: str, actor: Actor, action: Action, fields: tuple[FieldChange, ...] = ()
+    ) -> None:
+        await store_history.add(change.connection, organization, entry(self._now(), actor, action, fields))

@@ -1,17 +1,41 @@
 """What an administrator may enter for an organisation's own SMTP server, checked field by field. No store.
 
-Whether the server can be reached and accepts the sign-in is for a test through the transport to say.
+Whether the server can be reached and accepts the sign-in is for a test through the transport to say. Every sentence is
+the second half of one that begins with the field's name, a msgid or a :class:`~config.languages.Sentence`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from config import addresses
+from config.consumer_domains import is_consumer_domain
 from config.errors import InvalidSettings
+from config.languages import N_, Sentence
 from config.secrets import Secret
 from transports.errors import AccountProblem
 from transports.smtp.guard import Guard, Network, literal_address
-from transports.smtp.settings import Security
+from transports.smtp.settings import Security, SmtpSettings
+
+TEXT_LENGTH: Final = 1000
+"""The most characters of a user name or password."""
+
+_MISSING: Final = {
+    "host": N_("must be given: the name of your mail server, such as smtp.example.org"),
+    "sender_address": N_("must be given: the address that recipients see, such as notifications@example.org"),
+    "sender_alias": N_("must be given: it is the name that recipients see"),
+}
+_NOT_PUBLIC: Final = N_(
+    "is no address of the public Internet: write the name of your mail server, such as smtp.example.org, or have the "
+    "operator allow its network (MAILROOM_ALLOW_NETWORKS)"
+)
+# A message from elsewhere is aligned neither by SPF nor by DKIM with the domain in From (RFC 7489 §3.1).
+_CONSUMER: Final = N_(
+    "belongs to a mail provider whose DMARC policy lets only its own servers send such addresses, so recipients would "
+    "refuse mail from yours: use an address of your own domain"
+)
+_TEXT: Final = N_("must not have control characters or more than 1000 characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,62 +51,100 @@ class SmtpForm:
     password: Secret | None = None
 
 
-def checked(form: SmtpForm, *, ports: Collection[int]) -> SmtpForm:
+def checked(form: SmtpForm, *, ports: Collection[int], allow_networks: Iterable[Network] = ()) -> SmtpForm:
     """The form in the shape it is kept in: host with A-labels, blanks trimmed, empty fields ``None``.
+
+    Names pass whatever they lead to: that is for the transport's guard to see, at every connection. An IP address must
+    be one that the guard lets through, of the public Internet or among ``allow_networks``.
 
     Raises:
         InvalidSettings: with every problem at once; no value is repeated.
     """
     problems: list[tuple[str, str]] = []
 
-    def field(name: str, check: object) -> str:
+    def field(name: str, *checks: Callable[[str], str]) -> str:
+        text = str(getattr(form, name)).strip()
+        if not text:
+            problems.append((name, _MISSING[name]))
         try:
-            return str(check(getattr(form, name).strip()))  # type: ignore[operator]  # see the calls below
+            for check in checks if text else ():
+                text = check(text)
         except ValueError as error:
-            problems.append((name, str(error)))
-            return ""
+            problems.append((name, error.args[0]))
+        return text
 
     clean = replace(
         form,
-        host=field("host", addresses.host_name),
-        sender_address=field("sender_address", addresses.sender_address),
+        host=field("host", addresses.host_name, lambda host: _reachable(host, form.port, allow_networks)),
+        sender_address=field("sender_address", addresses.sender_address, _of_its_own_domain),
         sender_alias=field("sender_alias", addresses.sender_alias),
         username=(form.username or "").strip() or None,
         password=form.password or None,
     )
-    if not clean.sender_alias and "sender_alias" not in dict(problems):
-        problems.append(("sender_alias", "must be given: it is the name recipients see"))
     if form.port not in ports:
-        problems.append(("port", f"must be one of {', '.join(map(str, sorted(ports)))}"))
+        choice = ", ".join(map(str, sorted(ports)))
+        problems.append(("port", Sentence.of("must be one of {ports}", ports=choice)))
     if form.security is Security.NONE:
-        problems.append(("security", "must be starttls or tls: mail is never sent in clear text"))
-    for name, text in (("username", clean.username), ("password", clean.password and clean.password.reveal())):
-        if text and (addresses.has_control_characters(text) or len(text) > 1000):
-            problems.append((name, "must not have control characters or more than 1000 characters"))
+        problems.append(("security", N_("must be starttls or tls: mail is never sent in clear text")))
+    problems += _bad_texts(clean)
     if clean.password and not clean.username:
-        problems.append(("username", "must be given with a password"))
+        problems.append(("username", N_("must be given with a password")))
     if problems:
         raise InvalidSettings(problems)
     return clean
 
 
-def refuse_guarded_address(host: str, port: int, *, allow_networks: Collection[Network]) -> None:
-    """Refuses a host written as an IP address that the transport's guard would never let a mail go to.
-
-    Names pass: where they lead is for the guard to see, at every connection. So does what is no host at all, which
-    :func:`checked` refuses.
+def unfinished(form: SmtpForm) -> SmtpForm:
+    """A form as it may be kept for later, right or wrong: blanks trimmed, empty fields ``None``, the host in one form.
 
     Raises:
-        InvalidSettings: for an address of no public network that is not among ``allow_networks`` either.
+        InvalidSettings: a text is longer than any that is right, or has control characters.
     """
+    host = form.host.strip()
+    with suppress(ValueError):  # it is told when it is tested
+        host = addresses.host_name(host)
+    clean = replace(
+        form,
+        host=host,
+        sender_address=form.sender_address.strip(),
+        sender_alias=form.sender_alias.strip(),
+        username=(form.username or "").strip() or None,
+        password=form.password or None,
+    )
+    problems = _bad_texts(clean, "host", "sender_address", "sender_alias")
+    if problems:
+        raise InvalidSettings(problems)
+    return clean
+
+
+def smtp_settings(form: SmtpForm) -> SmtpSettings:
+    """What a transport is built from, for a form whose password is the one to use."""
+    password = form.password.reveal() if form.password is not None else None
+    return SmtpSettings(form.host, form.port, form.security, form.username, password)
+
+
+def _bad_texts(form: SmtpForm, *more: str) -> list[tuple[str, str]]:
+    texts = {name: getattr(form, name) for name in (*more, "username")}
+    texts["password"] = form.password and form.password.reveal()
+    return [
+        (name, _TEXT)
+        for name, text in texts.items()
+        if text and (addresses.has_control_characters(text) or len(text) > TEXT_LENGTH)
+    ]
+
+
+def _reachable(host: str, port: int, allow_networks: Iterable[Network]) -> str:
     try:
-        address = literal_address(host.strip())
+        address = literal_address(host)
+        if address is not None:
+            # Which ports there are is said for the port's own field.
+            Guard(ports=(port,), allow_networks=tuple(allow_networks)).check([address], port)
     except AccountProblem:
-        return
-    if address is None:
-        return
-    try:
-        Guard(ports=(port,), allow_networks=tuple(allow_networks)).check([address], port)
-    except AccountProblem:
-        sentence = "is not an address of the public Internet; an operator can allow it in MAILROOM_ALLOW_NETWORKS"
-        raise InvalidSettings([("host", sentence)]) from None
+        raise ValueError(_NOT_PUBLIC) from None
+    return host
+
+
+def _of_its_own_domain(sender: str) -> str:
+    if is_consumer_domain(addresses.host_name(sender.rpartition("@")[2])):
+        raise ValueError(_CONSUMER)
+    return sender

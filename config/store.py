@@ -10,8 +10,9 @@ What is in the tables is not known here; :mod:`config.store_schema` and its neig
 
 import asyncio
 import os
+import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -27,6 +28,9 @@ from config.store_errors import unavailable
 
 _WRITE: Final = "mailroom_write"
 _MANNERS: Final = 1.0
+_LOCKS: Final = 0x6D61696C
+"""The space of our advisory locks, "mail" as a number; of names with the same sum one waits without need."""
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(CAST(:space AS integer), CAST(:key AS integer))")
 _SQLITE_CLOCK: Final = "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"
 
 
@@ -38,6 +42,10 @@ class Store:
         # SQLite's listener tells the two apart by this option; they share one pool.
         self._writers = engine.execution_options(**{_WRITE: True})
         self._deadline = deadline
+        # Those who find SQLite's lock taken look again after pauses that grow, so one of many may wait very long.
+        self._turn: AbstractAsyncContextManager[None] = (
+            asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        )
 
     @classmethod
     async def open(cls, url: str, *, timeout: float = 5.0, pool_size: int = 5) -> Self:
@@ -91,7 +99,7 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction for reading; see :meth:`write`."""
-        async with self._transaction(self._readers) as connection:
+        async with self._transaction(self._readers, nullcontext()) as connection:
             yield connection
 
     @asynccontextmanager
@@ -102,16 +110,32 @@ class Store:
             StoreUnavailable: for whatever the database or its driver does, at the latest at the deadline. Whether a
                 commit that was under way took place is then not known.
         """
-        async with self._transaction(self._writers) as connection:
+        async with self._transaction(self._writers, self._turn) as connection:
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def write_alone(self, *names: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction like :meth:`write` that runs beside no other one, of any process, with one of these names.
+
+        SQLite has one writer anyway. On PostgreSQL every statement in it sees what the ones before it committed.
+        """
+        async with self.write() as connection:
+            if self.dialect == "postgresql":
+                # In one order everywhere, else two could wait for each other.
+                for key in sorted({zlib.crc32(name.encode()) - 2**31 for name in names}):
+                    await connection.execute(_LOCK, {"space": _LOCKS, "key": key})
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(
+        self, engine: AsyncEngine, turn: AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[AsyncConnection]:
         try:
             # Cancelled once, psycopg asks a silent server for up to ten seconds to stop; cancelled again, it hangs up.
             async with (
                 asyncio.timeout(self._deadline + _MANNERS),
                 asyncio.timeout(self._deadline),
+                turn,
                 engine.begin() as connection,
             ):
                 yield connection

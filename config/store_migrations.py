@@ -7,6 +7,7 @@ several replicas that start together one upgrades and the others find nothing le
 All of it is blocking code for a thread of its own.
 """
 
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from config.errors import SchemaOutdated
@@ -90,7 +91,7 @@ def _known(revision: str) -> bool:
 def _move(url: str, step: Callable[[Config], None]) -> str | None:
     engine = _engine(url)
     try:
-        with engine.begin() as connection:
+        with _connected(engine) as connection, connection.begin():
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             found = current(connection)
@@ -104,6 +105,21 @@ def _move(url: str, step: Callable[[Config], None]) -> str | None:
         raise unavailable(engine.url, error) from error
     finally:
         engine.dispose()
+
+
+def _connected(engine: Engine) -> Connection:
+    """A connection, waited for while other processes make the same fresh SQLite file.
+
+    Its change to WAL does not wait its turn by itself: where several want it, all but one are "busy" at once.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY" or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _engine(url: str) -> Engine:
@@ -124,7 +140,7 @@ def prepare_sqlite(
     pragmas = (f"busy_timeout={timeout * 1000:.0f}", *kind)
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
+    def _made(connection: Any, _record: object) -> None:
         # The driver would begin transactions by itself, late and only for some statements.
         connection.isolation_level = None
         cursor = connection.cursor()

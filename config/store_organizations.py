@@ -16,18 +16,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.errors import StoreUnavailable
 from config.store import Store
-from config.store_schema import COUNTER_ROW, organizations, settings_version
+from config.store_schema import (
+    COUNTER_ROW,
+    drafts,
+    history,
+    organizations,
+    sessions,
+    settings_version,
+    trials,
+    wrong_codes,
+)
 
 Values = Mapping[str, Any]
 
 _DELETED_KEPT: Final = timedelta(days=1)
 """How long an empty row of a deleted organisation stays for caches to learn of it; they forget all after seconds."""
 
+_NAMED: Final = 1000
+"""Changed organisations that are told by name; a list of more would be the larger the more organisations there are."""
+
 _EMPTY: Final = {
     column.name: None
     for column in organizations.columns
     if column.name not in ("organization", "version", "changed", "deleted_at")
 }
+
+
+_BELONGINGS: Final = (drafts, trials, wrong_codes, sessions, history)
+"""Every other table with rows of an organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +77,20 @@ class OrganizationRows:
         async with self._store.read() as connection:
             return tuple(_values(row) for row in await connection.execute(query))
 
-    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...]]:
+    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...] | None]:
         """The counter, and the organisations changed after ``number`` (``None``: none of them).
 
-        A change may be told twice, but none with a number up to the returned one is missed.
+        A change may be told twice, but none with a number up to the returned one is missed. ``None`` instead of the
+        organisations: more than a thousand, which nobody wants one by one.
         """
         async with self._store.read() as connection:
             newest = await _counter(connection)
             if number is None or newest == number:
                 return newest, ()
             query = select(organizations.c.organization).where(organizations.c.changed > number)
-            changed = await connection.scalars(query.order_by(organizations.c.changed))
-            return newest, tuple(changed)
+            found = await connection.scalars(query.order_by(organizations.c.changed).limit(_NAMED + 1))
+            changed = tuple(found)
+            return newest, changed if len(changed) <= _NAMED else None
 
     async def suspended(self) -> dict[str, int]:
         """How many organisations are suspended, by reason code."""
@@ -95,22 +113,52 @@ class OrganizationRows:
                 raise StoreUnavailable("the counter of changes has no row")
             yield Change(connection, number, await _row(connection, organization))
 
-    async def put(self, change: Change, organization: str, values: Values) -> None:
+    async def put(
+        self, change: Change, organization: str, values: Values, *, deleted_at: datetime | None = None
+    ) -> None:
         """Writes all columns of new settings; what ``values`` leaves out becomes empty, a suspension too."""
-        full = {**_EMPTY, **values, "version": change.number, "changed": change.number, "deleted_at": None}
+        full = {**_EMPTY, **values, "version": change.number, "changed": change.number, "deleted_at": deleted_at}
         if change.before is None:
             await change.connection.execute(insert(organizations).values(organization=organization, **full))
         else:
             await change.connection.execute(_one(organization).values(**full))
 
-    async def clear(self, change: Change, organization: str, *, deleted_at: datetime | None) -> None:
-        """Empties a row; rows deleted more than a day before are removed at the same time."""
-        numbers = {"version": change.number, "changed": change.number, "deleted_at": deleted_at}
-        await change.connection.execute(_one(organization).values(**_EMPTY, **numbers))
-        if deleted_at is not None:
-            await change.connection.execute(
-                delete(organizations).where(organizations.c.deleted_at < deleted_at - _DELETED_KEPT)
-            )
+    async def clear(self, change: Change, organization: str) -> None:
+        """Empties a row."""
+        await self.put(change, organization, {})
+
+    async def erase(self, change: Change, organization: str, *, deleted_at: datetime) -> bool:
+        """Empties the row, which goes a day later, and removes all else that belongs to the organisation.
+
+        Returns whether there was anything; if not, nothing is counted.
+        """
+        found = change.before is not None
+        if found:  # this row before all others, in every transaction that needs it: nobody then waits in a circle
+            await self.put(change, organization, {}, deleted_at=deleted_at)
+        for table in _BELONGINGS:
+            done = await change.connection.execute(delete(table).where(table.c.organization == organization))
+            found = found or done.rowcount > 0
+        if not found:
+            await change.connection.rollback()
+        elif change.before is None:
+            await self.put(change, organization, {}, deleted_at=deleted_at)
+        return found
+
+    async def purge(self, now: datetime) -> int:
+        """Removes rows of organisations that were deleted more than a day ago, with the note that they were.
+
+        Returns how many organisations went; none that was configured again is among them.
+        """
+        old = organizations.c.deleted_at < now - _DELETED_KEPT
+        async with self._store.read() as connection:
+            names = list(await connection.scalars(select(organizations.c.organization).where(old)))
+        for name in names:
+            # A change like any other, because somebody may be configuring it at this moment.
+            async with self.changing(name) as change:
+                this = organizations.c.organization == name
+                if (await change.connection.execute(delete(organizations).where(this, old))).rowcount:
+                    await change.connection.execute(delete(history).where(history.c.organization == name))
+        return len(names)
 
     async def set_suspension(self, organization: str, version: int, values: Values, *, suspended: bool) -> bool:
         """Writes the columns of a suspension, if the settings have this version and are ``suspended``, or are not.
@@ -128,6 +176,23 @@ class OrganizationRows:
             if done.rowcount == 0:
                 await change.connection.rollback()
             return done.rowcount > 0
+
+
+async def verify(connection: AsyncConnection, organization: str, version: int, at: datetime) -> bool | None:
+    """Notes that settings with this version were verified; ``None``: there are none, ``False``: they were before.
+
+    No version changes and caches are not told: how mail leaves stays as it is.
+    """
+    query = select(organizations.c.verified_at).where(
+        organizations.c.organization == organization,
+        organizations.c.version == version,
+        organizations.c.kind.is_not(None),
+    )
+    row = (await connection.execute(query.with_for_update())).first()
+    if row is None or row.verified_at is not None:
+        return None if row is None else False
+    await connection.execute(_one(organization).values(verified_at=at))
+    return True
 
 
 def _one(organization: str) -> Any:

@@ -12,10 +12,11 @@ from typing import Final
 from sqlalchemy import Column, Table, select, update
 
 from config.errors import SecretUnreadable
+from config.organizations_rows import DRAFT_PASSWORD, SMTP_PASSWORD
 from config.secrets import SecretBox
 from config.store import Store
 from config.store_keyring import HASH_KEY
-from config.store_schema import keyring, organizations
+from config.store_schema import drafts, keyring, organizations
 
 _PAGE: Final = 200
 
@@ -41,7 +42,10 @@ class _Sealed:
 
 
 _SEALED: Final = (
-    _Sealed(organizations, organizations.c.organization, organizations.c.password_sealed, "password", lambda key: key),
+    _Sealed(
+        organizations, organizations.c.organization, organizations.c.password_sealed, SMTP_PASSWORD, lambda key: key
+    ),
+    _Sealed(drafts, drafts.c.organization, drafts.c.password_sealed, DRAFT_PASSWORD, lambda key: key),
     _Sealed(keyring, keyring.c.name, keyring.c.sealed, HASH_KEY, lambda _: ""),
 )
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,6 +33,9 @@ _LOOK_FOR = 100.0
 """Seconds between looks for parked events of a changed organisation, and for how long: a send that began with the old
 settings may end, and its event be parked, a send deadline after the first look."""
 
+_MOST_LOOKED_FOR = 1000
+"""Changed organisations to ask for one by one; everything that is parked is sooner looked at than more of them."""
+
 _COUNT_EVERY = 5.0
 _PRUNE_EVERY = 3600.0
 _MARKS_KEPT = timedelta(days=7)
@@ -60,6 +63,7 @@ class Housekeeping:
         self._h = household
         self._background = background
         self._changed: dict[str, float] = {}
+        self._everything_at = self._everything_again = self._everything_done = float("-inf")
         self._sweep_now = asyncio.Event()
         self.store_available = False
 
@@ -114,11 +118,12 @@ class Housekeeping:
             log.warning("counts could not be taken", error=type(error).__name__)
 
     async def prune(self) -> None:
-        """Forgets marks of the quarantine that nobody came back for."""
+        """Forgets marks of the quarantine that nobody came back for, and organisations that were deleted."""
         try:
             await self._h.quarantine.prune(self._h.now() - _MARKS_KEPT)
+            await self._h.organizations.purge()
         except StoreUnavailable:
-            log.warning("the quarantine could not be pruned")
+            log.warning("what is outdated in the database could not be removed")
 
     def observe(self) -> None:
         """Sets the gauges of the broker side."""
@@ -133,8 +138,15 @@ class Housekeeping:
         self.store_available = available
         self._h.metrics.store(available=available)
 
-    def _look_for(self, organizations: Iterable[str]) -> None:
-        until = asyncio.get_running_loop().time() + _LOOK_FOR
+    def _look_for(self, organizations: Collection[str] | None) -> None:
+        now = asyncio.get_running_loop().time()
+        until = now + _LOOK_FOR
+        if organizations is None or len(self._changed) + len(organizations) > _MOST_LOOKED_FOR:
+            self._changed.clear()
+            self._everything_at = min(self._everything_at, max(now, self._everything_done + _LOOK_AGAIN))
+            self._everything_again = until
+            self._sweep_now.set()
+            return
         for organization in organizations:
             self._changed[organization] = until
             self._sweep_now.set()
@@ -142,16 +154,17 @@ class Housekeeping:
     async def _sweeps(self) -> None:
         """Sweeps for organisations that changed at once, and everything that is ours now and then."""
         loop = asyncio.get_running_loop()
-        everything_at = loop.time() + _FIRST_SWEEP
+        self._everything_at = loop.time() + _FIRST_SWEEP
         while True:
-            next_look = loop.time() + _LOOK_AGAIN if self._changed else everything_at
+            next_look = loop.time() + _LOOK_AGAIN if self._changed else self._everything_at
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(next_look, everything_at)):
+                async with asyncio.timeout_at(min(next_look, self._everything_at)):
                     await self._sweep_now.wait()
             self._sweep_now.clear()
-            wanted = await self._mended()
-            if loop.time() >= everything_at:
-                everything_at = loop.time() + _SWEEP_EVERY
+            wanted, now = await self._mended(), loop.time()
+            if now >= self._everything_at:
+                self._everything_done = now
+                self._everything_at = self._everything_again if self._everything_again > now else now + _SWEEP_EVERY
                 wanted = set(names.partitions(self._h.partitions))
             for partition in sorted(wanted):
                 if self._h.selfcheck.active(partition):

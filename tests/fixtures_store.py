@@ -1,6 +1,7 @@
 """Fixtures for tests of the store: each runs on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,22 @@ import pytest
 from config import store_migrations
 from config.secrets import SecretBox
 from config.store import Store
-from config.testing import KEY, sqlite_url
+from config.testing import KEY, Stores, sqlite_url, stores_over
+from tests.builders import NOON
+
+
+class WallClock:
+    """A clock with a date that only moves by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        """Moves on; ``amount`` as for :class:`datetime.timedelta`."""
+        self.now += timedelta(**amount)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,3 +55,23 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 def box() -> SecretBox:
     """A box with one fixed key."""
     return SecretBox([KEY])
+
+
+@pytest.fixture
+def wall_clock() -> WallClock:
+    """The clock of ``stores``."""
+    return WallClock()
+
+
+@pytest.fixture
+def stores(store: Store, wall_clock: WallClock) -> Stores:
+    """Everything that is kept about organisations, as one replica has it."""
+    return stores_over(store, now=wall_clock)
+
+
+@pytest.fixture
+async def others(store_url: str, wall_clock: WallClock) -> AsyncIterator[Stores]:
+    """The same as another replica has it."""
+    opened = await Store.open(store_url)
+    yield stores_over(opened, now=wall_clock)
+    await opened.close()

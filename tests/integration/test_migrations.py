@@ -1,24 +1,38 @@
 """The schema goes up and down, once however many try, and is what the code believes it is."""
 
+import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect, make_url, text
+from sqlalchemy import Connection, MetaData, create_engine, inspect, make_url, text
 
 from config import store_migrations
+from config.actors import OPERATOR
 from config.errors import SchemaOutdated, StoreUnavailable
+from config.history import History
+from config.organizations import Organizations
+from config.secrets import SecretBox, generate_key
+from config.sessions import Identity, Role
 from config.store import Store
+from config.store_keyring import open_keyring
+from config.store_quarantine import QuarantineStore
 from config.store_schema import metadata
-from config.testing import sqlite_url
+from config.testing import KEY, smtp_form, sqlite_url, stores_over
+from tests.builders import NOON
+from tests.waiting import remains
+from transports.errors import Code
 
 pytest_plugins = ("tests.fixtures_store",)
 
-TABLES = {"organizations", "settings_version", "quarantine", "keyring"}
+RELEASED = {"organizations", "settings_version", "quarantine", "keyring"}
+TABLES = RELEASED | {"drafts", "trials", "wrong_codes", "history", "sessions", "used_tokens"}
 
 
 def on(url, action):
@@ -112,11 +126,126 @@ def test_of_many_upgrades_at_once_one_does_the_work_and_none_fails(empty_url):
     assert on(empty_url, lambda connection: connection.scalar(text("SELECT count(*) FROM settings_version"))) == 1
 
 
+async def test_an_upgrade_of_a_fresh_file_waits_for_one_who_is_at_it(tmp_path):
+    """Until the file is in WAL mode, SQLite does not wait for others by itself."""
+    with closing(sqlite3.connect(tmp_path / "mailroom.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        upgrade = asyncio.create_task(asyncio.to_thread(store_migrations.upgrade, sqlite_url(tmp_path)))
+        await remains(lambda: not upgrade.done(), 0.3)
+        other.rollback()
+    assert await upgrade is None
+
+
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty_url):
     on(empty_url, lambda connection: connection.execute(text("CREATE TABLE keyring (x integer)")))
     with pytest.raises(StoreUnavailable):
         store_migrations.upgrade(empty_url)
     assert tables(empty_url) == {"keyring"}
+
+
+def filled_at_0001(url):
+    """A database as the release with schema 0001 left it, with something in every table."""
+    box = SecretBox([KEY])
+    store_migrations.upgrade(url, "0001")
+    rows = {
+        "organizations": [
+            {
+                "organization": "acme",
+                "kind": "smtp",
+                "host": "mail.acme.example",
+                "port": 587,
+                "security": "starttls",
+                "username": "acme",
+                "password_sealed": box.seal("correct horse", "acme", "password"),
+                "sender_address": "notifications@acme.example",
+                "sender_alias": "Acme",
+                "limits": {"connections": 2},
+                "version": 3,
+                "changed": 4,
+                "enabled_at": NOON,
+                "suspended_code": "sign_in_refused",
+                "suspended_at": NOON,
+            },
+            {"organization": "gone", "version": 2, "changed": 2, "deleted_at": NOON},
+        ],
+        "quarantine": [{"key": b"k" * 16, "tries": 2, "at": NOON}],
+        "keyring": [{"name": "hash", "sealed": box.seal(generate_key(), "", "hash"), "made_at": NOON}],
+    }
+
+    def fill(connection):
+        found = MetaData()
+        found.reflect(connection)
+        for name, values in rows.items():
+            for row in values:
+                connection.execute(found.tables[name].insert(), row)
+        connection.execute(text("UPDATE settings_version SET version = 4"))
+
+    on(url, fill)
+
+
+RELEASES = {"0001": filled_at_0001}
+"""Every schema that a release had, but the newest: add to it, never take away."""
+
+
+async def check_what_was_kept(url, box):
+    store = await Store.open(url)
+    try:
+        organizations: Any = Organizations(store, box)
+        acme = await organizations.get("acme")
+        assert (acme.version, acme.smtp.password, acme.smtp.max_connections) == (3, "correct horse", 2)
+        assert (acme.suspension.code, acme.suspension.since) == (Code.SIGN_IN_REFUSED, NOON)
+        assert (await organizations.describe("acme")).verified_at is None
+        assert await organizations.get("gone") is None
+        assert await organizations.changes_since(2) == (4, ("acme",))
+        assert await QuarantineStore(store).tries(b"k" * 16) == 2
+        await open_keyring(store, box)
+        # What is new can be used, and what was there can be changed.
+        assert await organizations.configure_smtp("acme", smtp_form(sender_alias="New", password=None)) == 5
+        assert [change.action for change in await History(store).of("acme")] == ["configured"]
+        assert await organizations.delete("acme") == 6
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_every_released_schema_is_brought_up_to_date_with_its_data(empty_url, release, box):
+    RELEASES[release](empty_url)
+    assert store_migrations.upgrade(empty_url) == release
+    await check_what_was_kept(empty_url, box)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_going_back_to_a_release_and_forth_again_keeps_its_data(empty_url, release, box):
+    RELEASES[release](empty_url)
+    shape = on(empty_url, lambda connection: repr(_shape(connection)))
+    store_migrations.upgrade(empty_url)
+    store = await Store.open(empty_url)
+    # Rows in the new tables and columns are in nobody's way.
+    await stores_over(store).drafts.save("acme", smtp_form(), OPERATOR)
+    await stores_over(store).sessions.open(Identity("acme", Role.ADMIN, "jo@acme.example", "Jo"))
+    await store.close()
+    assert store_migrations.downgrade(empty_url, release) == store_migrations.head()
+    assert on(empty_url, lambda connection: repr(_shape(connection))) == shape
+    store_migrations.upgrade(empty_url)
+    await check_what_was_kept(empty_url, box)
+
+
+def test_the_releases_tested_are_all_but_the_newest():
+    steps = [step.revision for step in store_migrations._scripts().walk_revisions()]
+    assert set(RELEASES) == set(steps) - {store_migrations.head()}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_new_code_does_not_run_on_an_old_schema(postgres_url, tmp_path, release):
+    store_migrations.upgrade(postgres_url, release)
+    with pytest.raises(SchemaOutdated, match=f"has schema {release} .*mailroom database upgrade") as caught:
+        await Store.open(postgres_url)
+    assert not caught.value.newer
+    # SQLite is upgraded when it is opened for use, and only refused where nothing may be written.
+    store_migrations.upgrade(sqlite_url(tmp_path), release)
+    with pytest.raises(SchemaOutdated, match="mailroom database upgrade"):
+        await Store.look(sqlite_url(tmp_path))
+    assert tables(sqlite_url(tmp_path)) == RELEASED | {"alembic_version"}
 
 
 async def test_sqlite_is_upgraded_when_it_is_opened(tmp_path):

@@ -110,7 +110,7 @@ async def test_changes_of_many_processes_get_numbers_in_the_order_they_become_vi
         nonlocal seen
         while len(told) < 40:
             seen, changed = await reader.changes_since(seen)
-            told.update(changed)
+            told.update(changed or ())
 
     watching = asyncio.create_task(watch())
     numbers = await asyncio.gather(
@@ -174,8 +174,11 @@ async def test_a_deleted_organisation_is_told_to_caches_and_gone_a_day_later(org
     assert await organizations.get("acme") is None
     assert await organizations.changes_since(version - 1) == (version, ("acme",))
     await organizations.configure_smtp("bolt", smtp_form())
-    clock.now += timedelta(days=1, seconds=1)
+    clock.now += timedelta(days=1)
+    assert await organizations.purge() == 0
+    clock.now += timedelta(seconds=1)
     await organizations.delete("bolt")
+    assert await organizations.purge() == 1
     assert await row(store, "acme") is None
     assert await row(store, "bolt") is not None
 

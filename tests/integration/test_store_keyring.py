@@ -6,14 +6,15 @@ import pytest
 from sqlalchemy import func, select, update
 
 from config import store_rotation
+from config.actors import OPERATOR
 from config.errors import ConfigurationError, StoreUnavailable, WrongSecretKey
 from config.organizations import Organizations
 from config.secrets import Secret, SecretBox, generate_key
 from config.store import Store
 from config.store_keyring import open_keyring
 from config.store_rotation import Rotation, rotate
-from config.store_schema import keyring, organizations
-from config.testing import KEY, smtp_form
+from config.store_schema import keyring, metadata, organizations
+from config.testing import KEY, smtp_form, stores_over
 
 pytest_plugins = ("tests.fixtures_store",)
 
@@ -26,11 +27,13 @@ async def password(admin, organization):
 
 
 async def sealed_values(store):
+    """Every sealed value there is, in whatever table."""
+    columns = [column for table in metadata.sorted_tables for column in table.c if "sealed" in column.name]
+    assert len(columns) >= 3
     async with store.read() as connection:
-        passwords = await connection.scalars(
-            select(organizations.c.password_sealed).where(organizations.c.password_sealed.is_not(None))
-        )
-        return [*passwords, *await connection.scalars(select(keyring.c.sealed))]
+        return [
+            token for column in columns for token in await connection.scalars(select(column).where(column.is_not(None)))
+        ]
 
 
 async def test_every_process_with_the_key_hashes_alike(store_url, box):
@@ -70,11 +73,12 @@ async def test_a_rotation_seals_everything_anew_and_changes_no_meaning(store, bo
     await admin.configure_smtp("acme", smtp_form(password=Secret("one")))
     await admin.configure_smtp("bolt", smtp_form(password=Secret("two")))
     await admin.configure_smtp("corp", smtp_form(username=None, password=None))
+    await stores_over(store).drafts.save("acme", smtp_form(password=Secret("a draft's")), OPERATOR)
     before = (await open_keyring(store, box))(b"x")
     counted = await admin.changes_since(None)
     both = SecretBox([NEW, KEY])
 
-    assert await rotate(store, both) == Rotation(sealed_anew=3, current=0, unreadable=())
+    assert await rotate(store, both) == Rotation(sealed_anew=4, current=0, unreadable=())
 
     only_new = SecretBox([NEW])
     assert all(only_new.is_current(token) for token in await sealed_values(store))
@@ -83,9 +87,11 @@ async def test_a_rotation_seals_everything_anew_and_changes_no_meaning(store, bo
     assert await password(after, "bolt") == "two"
     assert (await open_keyring(store, only_new))(b"x") == before
     assert await after.changes_since(None) == counted
+    candidate = await after.smtp_candidate("acme", smtp_form(password=None))
+    assert candidate.password == Secret("a draft's")
     with pytest.raises(WrongSecretKey):
         await open_keyring(store, box)
-    assert await rotate(store, both) == Rotation(sealed_anew=0, current=3, unreadable=())
+    assert await rotate(store, both) == Rotation(sealed_anew=0, current=4, unreadable=())
 
 
 async def test_a_rotation_that_was_interrupted_goes_on_where_it_stopped(store, box):

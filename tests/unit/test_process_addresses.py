@@ -84,7 +84,7 @@ def test_usual_senders_are_let_through(text):
     "text", ["", "a", "a@", "@b", "a@b@c", "a b@c.example", "A <a@b.example>", "a@b..c", "a,b@c.example"]
 )
 def test_what_is_not_an_address_is_refused_without_repeating_it(text):
-    with pytest.raises(ValueError, match="such as notifications@"):
+    with pytest.raises(ValueError, match="like notifications@"):
         sender_address(text)
 
 
