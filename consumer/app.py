@@ -2,12 +2,12 @@
 
 import os
 import random
-import ssl
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from config import outgoing
 from config.organizations import Directory, Organizations
 from config.process import Settings
 from config.secrets import KeyedHash, SecretBox
@@ -29,10 +29,8 @@ from consumer.settle import Settler
 from consumer.worker import Parts, Worker
 from transports.cache import TransportCache
 from transports.protocol import Transport
-from transports.registry import TransportContext, build
-from transports.smtp.guard import Guard
 from transports.smtp.observer import ConnectionObserver
-from transports.smtp.settings import Security, SmtpContext, SmtpSettings
+from transports.smtp.settings import Security, SmtpSettings
 
 _KEPT_TRANSPORTS = 500
 """Organisations whose connections are kept at the same time."""
@@ -64,18 +62,10 @@ def platform_default(settings: Settings) -> PlatformDefault | None:
 
 def transport_factory(settings: Settings, connections: ConnectionObserver) -> Callable[[Account], Transport]:
     """What builds transports: organisations' servers behind the guard, the platform's own relay without it."""
-    tls = ssl.create_default_context()
-    if settings.tls_ca_file is not None:
-        tls.load_verify_locations(settings.tls_ca_file)
-    guard = Guard(ports=settings.smtp_ports, allow_networks=settings.allow_networks)
-    guarded = TransportContext(SmtpContext(tls, guard, settings.ehlo_name, observer=connections))
-    unguarded = TransportContext(SmtpContext(tls, None, settings.ehlo_name, observer=connections))
-    sender = settings.default_sender.address if settings.default_sender is not None else None
+    guarded, unguarded = outgoing.for_organizations(settings, connections), outgoing.for_platform(settings, connections)
 
     def make(account: Account) -> Transport:
-        if account.platform:
-            return build(account.settings, unguarded, check_sender=sender)
-        return build(account.settings, guarded)
+        return unguarded(account.settings) if account.platform else guarded(account.settings)
 
     return make
 
