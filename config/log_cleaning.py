@@ -24,6 +24,8 @@ ALLOWED_FIELDS: Final = frozenset(
         # the machinery
         *("partition", "queue", "count", "generation", "url", "port", "signal", "step", "state", "path", "version"),
         *("replica", "variables", "link", "node", "problem", "server_version"),
+        # a request to the settings page: the route's pattern, never the path that was asked for
+        *("method", "route", "status", "milliseconds", "incident"),
         # every line, and an exception
         *("event", "level", "timestamp", "logger", "error", "where", "withheld"),
     }

@@ -125,6 +125,22 @@ class Settings(BaseSettings):
         default="json", description="json or console"
     )
     notify_events: bool = Field(default=False, description="true or false")
+    web_host: Annotated[str, BeforeValidator(process_values.host)] = Field(
+        default="127.0.0.1", description="the address to serve the settings page on, for example 0.0.0.0"
+    )
+    web_port: int = Field(default=8080, ge=0, le=65_535, description=_PORT)
+    web_url: Annotated[str | None, BeforeValidator(process_values.web_url)] = Field(
+        default=None, description="how browsers reach the settings page, for example https://mail-settings.example.org"
+    )
+    platform_key: Annotated[Secret | None, BeforeValidator(process_values.token_key)] = Field(
+        default=None,
+        repr=False,
+        description="the platform's public key in PEM form (Ed25519, or RSA of at least 2048 bits), or a shared secret "
+        "of at least 32 random bytes",
+    )
+    web_trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(process_values.networks)] = Field(
+        default=(), description="networks such as 10.1.0.0/16,fd00::/8 whose X-Forwarded-For is believed"
+    )
 
     _unknown: tuple[str, ...] = PrivateAttr(default=())
 

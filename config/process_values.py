@@ -7,7 +7,7 @@ import ipaddress
 import ssl
 from pathlib import Path
 
-from config import addresses, urls
+from config import addresses, platform_key, urls
 from config.secrets import Secret, decode_key
 
 
@@ -50,6 +50,19 @@ def keys(value: object) -> object:
         except ValueError as error:
             raise ValueError(f"key {place} is not a key: {error}") from None
     return tuple(Secret(text) for text in _items(value))
+
+
+def token_key(value: object) -> object:
+    """The key that verifies the platform's hand-over tokens; kept as it was written."""
+    if not isinstance(value, str):
+        return value
+    platform_key.parse(value)
+    return Secret(value)
+
+
+def web_url(value: object) -> object:
+    """The address of the settings page, without a final slash."""
+    return urls.web_url(value) if isinstance(value, str) else value
 
 
 def networks(value: object) -> object:

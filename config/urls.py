@@ -1,4 +1,4 @@
-"""The URLs of the process settings: broker, database, default SMTP server. Parsed here, shown only redacted.
+"""The URLs of the process settings: broker, database, default SMTP server, settings page; shown only redacted.
 
 Every ``ValueError`` is half a sentence of ours that repeats nothing of the URL, because a mistyped URL is where a
 password most easily ends up in the wrong part.
@@ -16,6 +16,7 @@ from transports.smtp.settings import Security
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}")
 _SPECIAL: Final = "characters such as @ : / ? # % in a user name or password must be percent-encoded (%40 for @)"
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 _DATABASE_SCHEMES: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -179,3 +180,26 @@ def database_url(text: str) -> str:
     else:
         _split(url, "postgresql")
     return f"{driver}://{rest}"
+
+
+def web_url(text: str) -> str:
+    """The address browsers reach the settings page at: scheme and host, the port if it is not the usual one, no slash.
+
+    Clear text is for a browser on the same machine only, because the session's cookie is never sent over it.
+
+    Raises:
+        ValueError: see the module.
+    """
+    parts = _split(text.strip(), "https")
+    if parts.scheme not in ("https", "http"):
+        raise ValueError("does not begin with https://")
+    if not parts.hostname or parts.username is not None:
+        raise ValueError("has no host" if not parts.hostname else "has a user name in it")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("has something behind the host; the settings page has a host name of its own")
+    host = host_name(parts.hostname)
+    if parts.scheme == "http" and host not in LOOPBACK_NAMES:
+        raise ValueError("begins with http://, which is for this machine alone (localhost); write https://")
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port not in (None, usual) else "")

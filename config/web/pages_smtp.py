@@ -1,0 +1,116 @@
+"""The form for an organisation's own SMTP server: shown, kept as a draft, or tested and taken into use."""
+
+import asyncio
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from config.choices import Summary, TransportKind
+from config.drafts import Draft
+from config.errors import InvalidSettings, SettingsChanged, TooManyTrials, TrialRunning
+from config.languages import N_
+from config.web import forms
+from config.web.access import ADMINISTRATOR
+from config.web.forms import Saved, form_fields, smtp_view
+from config.web.pages_context import CONFLICT, UNPROCESSABLE, Change, Fields, Look, Visit, see
+from config.web.views import NOTICES, Notice, person
+from config.web.views_small import facts_view
+
+router = APIRouter()
+
+_CHANGED = Notice(
+    "warning",
+    N_(
+        "Somebody else changed the settings while you were at this form, so nothing was saved. What you entered is"
+        " still here: compare it with the settings in use, then save it again."
+    ),
+)
+_TOO_MANY = 429
+
+
+@router.get("/settings/smtp")
+async def show(visit: Look) -> Response:
+    """The form with the draft in it, else with the settings in use."""
+    summary, draft = await _stored(visit)
+    if visit.session.role != ADMINISTRATOR:
+        return visit.page(
+            "smtp_read.html", view=facts_view(_in_use(summary), form_fields(draft.form) if draft else None)
+        )
+    saved = Saved(draft.saved_at, person(draft.by)) if draft else None
+    values = form_fields(draft.form) if draft else _in_use(summary) or forms.EMPTY
+    return _form(visit, values, summary, draft, saved=saved)
+
+
+@router.post("/settings/smtp")
+async def save(visit: Change, fields: Fields) -> Response:
+    """Keeps what was entered as a draft, or begins to test it."""
+    services, organization = visit.services, visit.organization
+    form = forms.smtp_form(fields)
+    try:
+        if fields.get("intent") != "test":
+            await services.drafts.save(organization, form, visit.actor)
+            return see("/settings", done="draft-saved")
+        trial = await services.trials.start(
+            organization,
+            form,
+            expected=forms.version(fields),
+            actor=visit.actor,
+            to=visit.mailbox,
+            language=visit.language,
+        )
+        return see(f"/settings/tests/{trial.id}")
+    except TrialRunning as running:
+        return see(f"/settings/tests/{running.id}", done="busy")
+    except TooManyTrials as error:
+        answer = _form(visit, fields, *await _stored(visit), notice=NOTICES["often"], status=_TOO_MANY)
+        answer.headers["Retry-After"] = str(round(error.retry_after))
+        return answer
+    except SettingsChanged:
+        return _form(visit, fields, *await _stored(visit), notice=_CHANGED, status=CONFLICT)
+    except InvalidSettings as error:
+        stored = await _stored(visit)
+        return _form(visit, fields, *stored, problems=error.problems, status=UNPROCESSABLE)
+
+
+async def _stored(visit: Visit) -> tuple[Summary | None, Draft | None]:
+    return await asyncio.gather(
+        visit.services.organizations.describe(visit.organization), visit.services.drafts.get(visit.organization)
+    )
+
+
+def _in_use(summary: Summary | None) -> dict[str, str] | None:
+    """The fields of the settings in use, if those are an SMTP server's."""
+    if summary is None or summary.kind != TransportKind.SMTP:
+        return None
+    return {
+        "host": summary.host or "",
+        "port": str(summary.port or ""),
+        "security": summary.security or "",
+        "username": summary.username or "",
+        "sender_address": summary.sender.address,
+        "sender_alias": summary.sender.name,
+    }
+
+
+def _form(
+    visit: Visit,
+    values: Mapping[str, str],
+    summary: Summary | None,
+    draft: Draft | None,
+    *,
+    problems: tuple[tuple[str, str], ...] = (),
+    notice: Notice | None = None,
+    status: int = 200,
+    saved: Saved | None = None,
+) -> Response:
+    stored = draft.password_set if draft else bool(summary and summary.password_set)
+    view = smtp_view(
+        values,
+        version=summary.version if summary else 0,
+        password_stored=stored,
+        problems=problems,
+        conflict=notice,
+        draft=saved,
+    )
+    return visit.page("smtp.html", status=status, view=view)

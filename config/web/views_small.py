@@ -1,0 +1,54 @@
+"""Small pages: the code of a test mail, the way back to the platform default, settings for somebody who only looks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.languages import N_
+from config.web.forms import LABELS, SMTP_FIELDS, Field, Problem
+from config.web.views import ENCRYPTION
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyView:
+    """The form for the code."""
+
+    code: Field
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectView:
+    """What would be given up, and for what; ``server`` is empty where there is nothing to disconnect."""
+
+    server: str
+    sender: str
+    default_sender: str
+    version: int
+    confirm: Field
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Settings for somebody who may only look: pairs of label and value."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactsView:
+    """The settings in use and the draft, as far as there are any."""
+
+    parts: tuple[Facts, ...]
+
+
+def facts_view(in_use: Mapping[str, str] | None, draft: Mapping[str, str] | None) -> FactsView:
+    """The fields of both, the password left out."""
+    given = ((N_("In use"), in_use), (N_("Draft, not in use"), draft))
+    return FactsView(tuple(Facts(title, _facts(fields)) for title, fields in given if fields))
+
+
+def _facts(fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    shown = {**fields, "security": ENCRYPTION.get(fields["security"], "")}
+    return tuple((LABELS[name], shown[name]) for name in SMTP_FIELDS if name in shown)
