@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from config.errors import ConfigError, ConfigurationError, InvalidSettings
-from consumer.cli import doctor, run
+from consumer.cli import doctor, run, web
 from consumer.cli.database import database_app
 from consumer.cli.keys import keys_app
 from consumer.cli.organizations import organizations_app
@@ -48,6 +48,7 @@ def common(
 
 
 app.command("run")(run.run)
+app.command("web")(web.web)
 app.command("doctor")(doctor.doctor)
 app.command("publish")(publish)
 app.add_typer(topology_app, name="topology", help="Declare, verify and print what Mailroom needs on the broker.")

@@ -26,4 +26,10 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 async def opened_organizations(settings: Settings) -> AsyncIterator[Organizations]:
     """The organisations of the store; no key is needed for what shows no secret."""
     async with opened_store(settings) as store:
-        yield Organizations(store, SecretBox(settings.secret_keys), ports=settings.smtp_ports)
+        yield organizations_of(settings, store)
+
+
+def organizations_of(settings: Settings, store: Store) -> Organizations:
+    """The organisations of an open store, with the limits that the transports' guard has too."""
+    box = SecretBox(settings.secret_keys)
+    return Organizations(store, box, ports=settings.smtp_ports, allow_networks=settings.allow_networks)

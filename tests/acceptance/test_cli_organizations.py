@@ -1,12 +1,7 @@
 """The commands around organisations, keys and the database, as a person runs them."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,56 +10,16 @@ from kombu.entity import Exchange, Queue
 
 from config.secrets import generate_key
 from consumer import names
+from tests.command_line import CommandLine, closed_port
 from tests.waiting import eventually_blocking
 
 pytest_plugins = ("tests.fixtures_store",)
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "canary-pass wörd"
 ACME = (
     *("organizations", "smtp", "acme", "--host", "mail.acme.example", "--port", "587", "--security", "starttls"),
     *("--username", "acme", "--sender", "notifications@acme.example", "--alias", "Acme"),
 )
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-class CommandLine:
-    """Runs ``mailroom`` in a folder of its own with exactly the variables given."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.variables = {
-            "MAILROOM_SECRET_KEYS": generate_key(),
-            "MAILROOM_AMQP_URL": f"amqp://u:canary-broker@127.0.0.1:{closed_port()}/",
-        }
-
-    def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAILROOM_")}
-        return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "COLUMNS": "120", **self.variables}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "consumer", *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(stdin, timeout=60)
-        assert process.returncode == code, (out, err)
-        for shown in (out, err):
-            assert "canary" not in shown
-            assert "Traceback" not in shown
-        return subprocess.CompletedProcess(arguments, code, out, err)
 
 
 @pytest.fixture
@@ -75,13 +30,15 @@ def mailroom(tmp_path):
 def test_an_organisation_is_configured_shown_listed_and_disconnected(mailroom):
     assert "from now on (version 1)" in mailroom.run(*ACME, "--password-stdin", stdin=f"{PASSWORD}\n").stdout
     shown = mailroom.run("organizations", "show", "acme").stdout
-    for text in ("mail.acme.example:587 (starttls)", "Acme <notifications@acme.example>", "set", "in use"):
+    for text in ("mail.acme.example:587 (starttls)", "Acme <notifications@acme.example>", "not yet verified"):
         assert text in shown
-    assert json.loads(mailroom.run("organizations", "list", "--json").stdout) == [
-        json.loads(mailroom.run("organizations", "show", "acme", "--json").stdout)
-    ]
+    (listed,) = json.loads(mailroom.run("organizations", "list", "--json").stdout)
+    assert {**listed, "last_test": None} == json.loads(mailroom.run("organizations", "show", "acme", "--json").stdout)
     assert mailroom.run("organizations", "list").stdout.split("\t")[:3] == ["acme", "smtp", "mail.acme.example:587"]
     mailroom.run("organizations", "disconnect", "acme", "--yes")
+    newest, oldest = mailroom.run("organizations", "history", "acme").stdout.splitlines()
+    assert newest.split("\t")[1:3] == ["disconnected", "operator"]
+    assert "sender_alias: - → Acme" in oldest
     assert "platform default" in mailroom.run("organizations", "show", "acme").stdout
     assert mailroom.run("organizations", "list", "--json").stdout.strip() == "[]"
     assert "no transport" in mailroom.run("organizations", "disconnect", "acme", "--yes", code=1).stderr
@@ -101,6 +58,9 @@ def test_the_json_of_an_organisation_has_everything_but_the_password(mailroom):
         "username": "acme",
         "password_set": True,
         "sender": {"address": "notifications@acme.example", "alias": "Acme"},
+        "status": "connected",
+        "verified_at": None,
+        "last_test": None,
         "suspended_code": None,
         "suspended_at": None,
         "retry_at": None,
@@ -108,6 +68,8 @@ def test_the_json_of_an_organisation_has_everything_but_the_password(mailroom):
     assert json.loads(mailroom.run("organizations", "show", "bolt", "--json").stdout) == {
         "organization": "bolt",
         "transport": None,
+        "status": "not_configured",
+        "last_test": None,
     }
 
 

@@ -1,0 +1,158 @@
+"""How organisations, their tests and the history of their settings are printed: for people, for scripts, as JSON.
+
+For people a table on a terminal; into a pipe the same cells, separated by tabs and without decoration.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from config.actors import Actor, ActorKind
+from config.choices import Status, Summary
+from config.trial_values import Trial, TrialState
+
+if TYPE_CHECKING:
+    from config.history import Change, FieldChange
+
+_STYLES: Final = {Status.VERIFIED: "green", Status.CONNECTED: "yellow", Status.NEEDS_ATTENTION: "red"}
+_WORDS: Final = {
+    Status.NOT_CONFIGURED: "not configured",
+    Status.CONNECTED: "connected, not yet verified",
+    Status.VERIFIED: "verified",
+    Status.NEEDS_ATTENTION: "needs attention",
+}
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Rows under their columns, or lines of cells with tabs where nobody looks."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(str(cell) for cell in row))
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def list_row(summary: Summary) -> tuple[str | Text, ...]:
+    """An organisation in a list; the columns are :data:`LIST_COLUMNS`."""
+    status = Text(state(summary), style=_STYLES.get(summary.status, ""))
+    return (summary.organization, summary.kind, _place(summary), sender(summary), status, moment(summary.verified_at))
+
+
+LIST_COLUMNS: Final = ("organisation", "transport", "server", "sender", "status", "verified")
+
+
+def print_summary(summary: Summary, latest: Trial | None) -> None:
+    """Everything about one organisation."""
+    rows = {
+        "organisation": summary.organization,
+        "transport": summary.kind,
+        "server": f"{_place(summary)} ({summary.security})" if summary.host else "-",
+        "user name": summary.username or "-",
+        "password": "set" if summary.password_set else "not set",
+        "sender": sender(summary),
+        "status": state(summary),
+        "verified": moment(summary.verified_at) or "no",
+        "last test": _outcome(latest) if latest else "none",
+        "version": str(summary.version),
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name + ':':<14}{value}")
+
+
+def state(summary: Summary) -> str:
+    """The status in words, with the reason and the time where the organisation needs attention."""
+    words = _WORDS[summary.status]
+    if summary.status is not Status.NEEDS_ATTENTION:
+        return words
+    since = f" since {moment(summary.suspended_at)}" if summary.suspended_at else ""
+    return f"{words}: {summary.suspended_code}{since}"
+
+
+def sender(summary: Summary) -> str:
+    """Name and address."""
+    return f"{summary.sender.name} <{summary.sender.address}>"
+
+
+def moment(when: datetime | None) -> str:
+    """A time to the minute; empty for none."""
+    return f"{when:%Y-%m-%d %H:%M} UTC" if when else ""
+
+
+def print_history(changes: Sequence["Change"]) -> None:
+    """Changes, each with what was before and after."""
+    rows = [
+        (moment(change.at), str(change.action), _person(change.actor), "; ".join(map(_field, change.fields)))
+        for change in changes
+    ]
+    print_table(("when", "what", "who", "fields"), rows)
+
+
+def plain_summary(summary: Summary) -> dict[str, Any]:
+    """An organisation as JSON."""
+    plain = _plain(dataclasses.asdict(summary))
+    plain["transport"] = plain.pop("kind")
+    plain["sender"] = {"address": summary.sender.address, "alias": summary.sender.name}
+    plain["status"] = str(summary.status)
+    return plain
+
+
+def unconfigured(organization: str) -> dict[str, Any]:
+    """An organisation that the platform default serves, as JSON."""
+    return {"organization": organization, "transport": None, "status": str(Status.NOT_CONFIGURED)}
+
+
+def plain_trial(trial: Trial) -> dict[str, Any]:
+    """A test as JSON, without the person who asked for it."""
+    plain = _plain(dataclasses.asdict(trial))
+    del plain["actor"]
+    plain["stages"] = [{**dataclasses.asdict(stage), "facts": dict(stage.facts)} for stage in trial.stages]
+    return plain
+
+
+def plain_change(change: "Change") -> dict[str, Any]:
+    """A change as JSON."""
+    return {
+        "id": change.id,
+        "at": change.at.isoformat(),
+        "action": str(change.action),
+        "actor": dataclasses.asdict(change.actor),
+        "fields": [dataclasses.asdict(field) for field in change.fields],
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _place(summary: Summary) -> str:
+    return f"{summary.host}:{summary.port}" if summary.host else ""
+
+
+def _outcome(trial: Trial) -> str:
+    failed = next((stage for stage in trial.stages if not stage.ok), None)
+    reason = f" at {failed.name}: {failed.code}" if failed else f": {trial.problem}" if trial.problem else ""
+    confirmed = ", its mail was confirmed" if trial.confirmed_at else ""
+    ended = "" if trial.state is TrialState.RUNNING else moment(trial.ended_at or trial.began_at)
+    return f"{trial.state}{reason}{confirmed} ({trial.subject} settings, {ended or moment(trial.began_at)})"
+
+
+def _person(actor: Actor) -> str:
+    if actor.kind is ActorKind.OPERATOR:
+        return "operator"
+    return f"{actor.name} <{actor.email}>" if actor.name else actor.email
+
+
+def _field(change: "FieldChange") -> str:
+    if change.old is None and change.new is None:
+        return f"{change.name} changed"
+    return f"{change.name}: {change.old or '-'} → {change.new or '-'}"
