@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 export TMPDIR := $(CURDIR)/.local/tmp
 PYTHON_IN := .venv/bin/python
+# Several processes share the tests out, file by file; ARGS="-n 0" runs all in one.
+PYTEST := $(PYTHON_IN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo run test check bench chaos lock rabbitmq4 clean
 
@@ -20,7 +22,7 @@ run: ## The same, staying up until Ctrl-C
 
 test: ## Run every test (missing servers are skipped, with CI=true they fail)
 	@deploy/local/setup.sh broker tests
-	@$(PYTHON_IN) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: ## Lint, format, types, import contracts, and all tests with branch coverage
 	@deploy/local/setup.sh broker tests
@@ -28,7 +30,7 @@ check: ## Lint, format, types, import contracts, and all tests with branch cover
 	@$(PYTHON_IN) -m ruff format --check .
 	@$(PYTHON_IN) -m mypy
 	@.venv/bin/lint-imports --no-cache
-	@$(PYTHON_IN) -m pytest --cov --cov-report=term $(ARGS)
+	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 bench: ## Measure how fast waiting events are drained
 	@deploy/local/setup.sh broker

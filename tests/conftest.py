@@ -12,6 +12,8 @@ hypothesis.settings.load_profile("mailroom")
 pytest_plugins = (
     "tests.fixtures_tls",  # first: others import it, and pytest wants to see it before they do
     "tests.fixtures_broker",
+    "tests.fixtures_browser",
     "tests.fixtures_postfix",
     "tests.fixtures_postgres",
+    "tests.working_together",
 )

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 INTERVAL = 0.02
+PATIENCE = 20.0
+"""Seconds for what usually takes a moment: several workers and their servers share the machine."""
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], timeout: float = 10.0, *, what: str = "") -> T:
+async def eventually(condition: Callable[[], T | Awaitable[T]], timeout: float = PATIENCE, *, what: str = "") -> T:
     """Returns the first truthy answer of ``condition``, which may be a coroutine function.
 
     Raises:
@@ -31,7 +33,7 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], timeout: float =
         await asyncio.sleep(INTERVAL)
 
 
-def eventually_blocking(condition: Callable[[], T], timeout: float = 10.0, *, what: str = "") -> T:
+def eventually_blocking(condition: Callable[[], T], timeout: float = PATIENCE, *, what: str = "") -> T:
     """The same for tests that run without a loop."""
     until = time.monotonic() + timeout
     while True:

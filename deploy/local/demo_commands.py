@@ -85,10 +85,10 @@ class Mailroom:
             process.stdin = None  # communicate() would flush it again
         return running
 
-    def serve(self, log: Path) -> "subprocess.Popen[bytes]":
-        """Starts ``mailroom run`` with its log in a file."""
+    def serve(self, command: str, log: Path) -> "subprocess.Popen[bytes]":
+        """Starts ``mailroom run`` or ``mailroom web`` with its log in a file."""
         return self._children.start(
-            [*_COMMAND, "run"],
+            [*_COMMAND, command],
             environment=self._environment(),
             output=log,
             folder=self._folder,

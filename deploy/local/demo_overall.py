@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.demo_broker import Letter
 from deploy.local.demo_checks import Mail
 from deploy.local.demo_parts import ORGANIZATIONS, Sample
+from deploy.local.demo_settings import STAGES, Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,23 @@ def empty(depths: Mapping[str, int]) -> Check:
     """No queue but that of dead letters holds anything."""
     left = ", ".join(f"{count} in {queue}" for queue, count in depths.items())
     return Check("all queues are empty but for the dead letters", left)
+
+
+def saved_and_tested(saved: Saved) -> Iterator[Check]:
+    """*Save and test* did what it says, its mail came by the new server (R11), and its code verified the settings."""
+    one, who = saved.organization, f"{saved.organization.id}, configured on the settings page"
+    passed = tuple(name for name, ok, _ in saved.stages if ok)
+    yield Check(f"{who}: every stage of the test passed", "" if passed == STAGES else saved.happened)
+    came = [(mail.server, mail.envelope.sender, mail.envelope.user, mail.envelope.recipients) for mail in saved.mails]
+    wanted = [(one.server, one.address, one.username, (saved.administrator.email,))]
+    yield Check(
+        f"{who}: one test mail, by its own server, to its administrator alone", "" if came == wanted else f"{came}"
+    )
+    states = (saved.state, saved.connected, saved.verified)
+    wrong = "" if states == ("passed", "connected", "verified") else ", then ".join(states)
+    yield Check(f"{who}: connected after the test, verified by the code in its mail", wrong)
+    missing = [word for word in (one.address, one.alias) if word not in saved.page]
+    yield Check(f"{who}: a viewer sees it on the page", f"not on the page: {', '.join(missing)}" if missing else "")
 
 
 def counted(samples: Sequence[Sample], metrics: Metrics) -> Iterator[Check]:

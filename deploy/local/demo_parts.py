@@ -23,7 +23,10 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """An organisation and the mail server that all its mail must leave through."""
+    """An organisation and the mail server that all its mail must leave through.
+
+    ``by_page``: its administrator configures it on the settings page, and not an operator by a command.
+    """
 
     id: str
     server: str
@@ -32,6 +35,12 @@ class Organization:
     address: str
     alias: str
     own: bool = True
+    by_page: bool = False
+
+    @property
+    def administrator(self) -> str:
+        """The address of the person who looks after its settings."""
+        return f"ada@{self.id}.example"
 
 
 DEFAULT: Final = Organization(
@@ -47,7 +56,13 @@ ACME: Final = Organization(
     "acme", "mail.acme.example", "starttls", "mailer@acme.example", "notifications@acme.example", "ACME Compliance"
 )
 GLOBEX: Final = Organization(
-    "globex", "smtp.globex.example", "tls", "globex-mailer", "privacy@globex.example", "Globex – Équipe Søren"
+    "globex",
+    "smtp.globex.example",
+    "tls",
+    "globex-mailer",
+    "privacy@globex.example",
+    "Globex – Équipe Søren",
+    by_page=True,
 )
 ORGANIZATIONS: Final = (DEFAULT, ACME, GLOBEX)
 

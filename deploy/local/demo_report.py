@@ -32,6 +32,11 @@ def console(*, error: bool = False) -> Console:
 def show(result: Result, out: Console) -> None:
     """Prints the table, a few metrics, the way of one mail, and what must hold as a whole."""
     out.print(_table(result))
+    for saved in result.saved:
+        title = f"{saved.organization.id}, configured by Save and test on the settings page: "
+        out.print(
+            Text.assemble((title, "italic"), f"{saved.happened}; then {saved.connected}, then {saved.verified}\n")
+        )
     out.print(_metrics(result))
     out.print(_way(result))
     for check in result.checks:
@@ -61,6 +66,15 @@ def as_json(result: Result, seconds: float) -> str:
                     "problems": row.problems,
                 }
                 for row in result.rows
+            ],
+            "saved": [
+                {
+                    "organization": saved.organization.id,
+                    "state": saved.state,
+                    "stages": {name: ok for name, ok, _ in saved.stages},
+                    "status": [saved.connected, saved.verified],
+                }
+                for saved in result.saved
             ],
             "checks": [{"what": one.what, "ok": not one.problem, "problem": one.problem} for one in result.checks],
             "metrics": {name: result.metrics.by(name, label) for name, label in _SHOWN_METRICS.items()},

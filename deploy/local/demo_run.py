@@ -18,9 +18,11 @@ from deploy.local.demo_overall import (
     empty,
     nothing_extra,
     own_servers,
+    saved_and_tested,
     threads,
 )
 from deploy.local.demo_parts import Sample
+from deploy.local.demo_settings import Saved
 from deploy.local.demo_stage import Say, Stage
 
 _PATIENCE = 30.0
@@ -35,6 +37,7 @@ class Result:
     checks: tuple[Check, ...]
     mails: tuple[Mail, ...]
     metrics: Metrics
+    saved: tuple[Saved, ...]
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -62,18 +65,26 @@ def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
     metrics = Metrics(page)
     checks = [refusal, settled]
     if not stay:
-        say("SIGTERM to `mailroom run`, which drains")
-        code = stage.drain()
-        checks.append(Check("the consumer drained and ended with 0", "" if code == 0 else f"it ended with {code}"))
+        say("SIGTERM to `mailroom run`, which drains, and to `mailroom web`")
+        codes = stage.drain()
+        ended = "" if codes == (0, 0) else f"they ended with {codes[0]} and {codes[1]}"
+        checks.append(Check("the consumer drained, the settings page stopped, both ended with 0", ended))
     with channel(stage.url, stage.ca_file) as there:
         letters = dead_letters(there)
         left = depths(there)
-    mails = mails_of(tuple(stage.sandbox.taken))
+    tests = [mail for saved in stage.saved for mail in saved.mails]
+    mails = mails_of([mail for mail in stage.sandbox.taken if mail not in tests])
     rows = tuple(judge(sample, mails, tuple(stage.sandbox.refused), letters, published[sample.id]) for sample in events)
-    checks += [own_servers(mails), nothing_extra(events, mails, letters), threads(events, mails), empty(left)]
+    checks += [check for saved in stage.saved for check in saved_and_tested(saved)]
+    checks += [
+        own_servers((*mails, *mails_of(tests))),
+        nothing_extra(events, mails, letters),
+        threads(events, mails),
+        empty(left),
+    ]
     checks += counted(events, metrics)
     checks += _discretion(stage, events, page)
-    return Result(rows, tuple(checks), mails, metrics)
+    return Result(rows, tuple(checks), mails, metrics, stage.saved)
 
 
 def _publish(stage: Stage, events: Sequence[Sample], say: Say) -> tuple[dict[str, bytes], Check]:
@@ -99,13 +110,13 @@ def _publish(stage: Stage, events: Sequence[Sample], say: Say) -> tuple[dict[str
 def _await_outcomes(stage: Stage, events: Sequence[Sample], say: Say) -> None:
     """Waits until as many mails and dead letters are there as are expected, or for half a minute at most."""
     mails, dead = sum(len(one.mails) for one in events), sum(one.dead is not None for one in events)
-    retries = sum(one.retries for one in events)
+    retries, tests = sum(one.retries for one in events), sum(len(saved.mails) for saved in stage.saved)
     say(f"waiting for {mails} mails and {dead} dead letters; {retries} mails need a second attempt")
     until = time.monotonic() + _PATIENCE
     with channel(stage.url, stage.ca_file) as there:
         while time.monotonic() < until:
             stage.require_running()
-            if len(stage.sandbox.taken) >= mails and depth(there, names.DEAD) >= dead:
+            if len(stage.sandbox.taken) >= mails + tests and depth(there, names.DEAD) >= dead:
                 return
             time.sleep(0.05)
 
@@ -128,6 +139,7 @@ def _discretion(stage: Stage, events: Sequence[Sample], page: str) -> list[Check
     files = sorted(stage.folder.glob("mailroom.db*"))
     places = {
         "log": stage.log.read_bytes(),
+        "settings page's log": stage.web_log.read_bytes(),
         "metrics": page.encode(),
         "database": b"".join(file.read_bytes() for file in files),
     }

@@ -1,4 +1,4 @@
-"""Everything the demo needs, started in order and ended in reverse: broker, mail servers, database, consumer.
+"""Everything the demo needs, started in order and ended in reverse: broker, mail servers, consumer, settings page.
 
 What is done with it, and whether it went well, is the business of others.
 """
@@ -22,6 +22,8 @@ from deploy.local.demo_broker import PARTITIONS, own_place
 from deploy.local.demo_commands import CommandFailed, Mailroom, Running
 from deploy.local.demo_folder import fresh_folder
 from deploy.local.demo_parts import DEFAULT, ORGANIZATIONS, RULES, Organization
+from deploy.local.demo_settings import Saved, SettingsPage, save_and_test
+from deploy.local.platform_page import Person, PlatformPage
 from deploy.local.ports import LOOPBACK, free_block
 from deploy.local.sandbox import HOST, Sandbox
 from deploy.local.sandbox_mail import Account, Taken
@@ -32,7 +34,7 @@ _READY = 30.0
 
 @dataclass(slots=True)
 class Stage:
-    """What was started. ``consumer`` is the process of ``mailroom run``."""
+    """What was started. ``consumer`` is the process of ``mailroom run``, ``saved`` what the settings page did."""
 
     folder: Path
     broker: LocalBroker
@@ -41,13 +43,21 @@ class Stage:
     sandbox: Sandbox
     mailroom: Mailroom
     consumer: "subprocess.Popen[bytes]"
+    page: SettingsPage
+    platform: PlatformPage
     children: Children
     metrics_port: int
+    saved: tuple[Saved, ...] = ()
 
     @property
     def log(self) -> Path:
         """The consumer's log."""
         return self.folder / "consumer.log"
+
+    @property
+    def web_log(self) -> Path:
+        """The settings page's log."""
+        return self.folder / "web.log"
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page of the consumer; status 0 when it does not answer."""
@@ -62,19 +72,21 @@ class Stage:
             connection.close()
 
     def require_running(self) -> None:
-        """Checks that the consumer has not ended.
+        """Checks that neither the consumer nor the settings page has ended.
 
         Raises:
-            CommandFailed: it has; the text ends with its last log lines.
+            CommandFailed: one has; the text ends with its last log lines.
         """
-        if self.consumer.poll() is not None:
-            words = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-            raise CommandFailed("`mailroom run` ended by itself:\n" + "\n".join(words))
+        for name, process, log in (("run", self.consumer, self.log), ("web", self.page.process, self.web_log)):
+            if process.poll() is not None:
+                words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
+                raise CommandFailed(f"`mailroom {name}` ended by itself:\n" + "\n".join(words))
 
-    def drain(self) -> int:
-        """Ends the consumer as an operator would; its exit code."""
+    def drain(self) -> tuple[int, int]:
+        """Ends settings page and consumer as an operator would; the exit codes of the consumer and of the page."""
+        self.children.end(self.page.process, signal.SIGTERM, 20.0)
         self.children.end(self.consumer, signal.SIGTERM, 40.0)
-        return int(self.consumer.returncode)
+        return int(self.consumer.returncode), int(self.page.process.returncode)
 
 
 @contextlib.contextmanager
@@ -102,15 +114,29 @@ def staged(say: Say, arrived: Callable[[Taken], None] = lambda _: None) -> Itera
         broker = stack.enter_context(broker_for_use(os.environ))
         ca_file = _authorities(folder, sandbox)
         url = stack.enter_context(own_place(broker, ca_file))
-        metrics_port = free_block(1)
+        metrics_port, web_port = free_block(1), free_block(1)
         mailroom.settings |= _settings(url, key.finish().strip(), sandbox, ca_file, metrics_port)
-        say("mailroom topology apply")
+        platform = stack.enter_context(_platform(mailroom, sandbox, web_port))
+        say("mailroom web; mailroom topology apply")
+        page = SettingsPage(mailroom.serve("web", folder / "web.log"), web_port)
         mailroom.begin("topology", "apply").finish()
         say("mailroom run")
-        consumer = mailroom.serve(folder / "consumer.log")
-        stage = Stage(folder, broker, url, ca_file, sandbox, mailroom, consumer, children, metrics_port)
+        consumer = mailroom.serve("run", folder / "consumer.log")
+        stage = Stage(folder, broker, url, ca_file, sandbox, mailroom, consumer, page, platform, children, metrics_port)
         _configure(stage, say)
         yield stage
+
+
+def _platform(mailroom: Mailroom, sandbox: Sandbox, web_port: int) -> PlatformPage:
+    """The stand-in for the platform, with a key of its own that the settings page is told."""
+    key, url = secrets.token_urlsafe(32), f"http://{LOOPBACK}:{web_port}"
+    mailroom.settings |= {
+        "MAILROOM_WEB_PORT": str(web_port),
+        "MAILROOM_WEB_URL": url,
+        "MAILROOM_PLATFORM_KEY": key,
+    }
+    people = [Person(one.id, f"Ada of {one.id}", one.administrator) for one in ORGANIZATIONS]
+    return PlatformPage(key, url, people, tuple(sandbox.servers.values()))
 
 
 def _accounts() -> list[Account]:
@@ -154,10 +180,22 @@ def _settings(url: str, key: str, sandbox: Sandbox, ca_file: Path, metrics_port:
 
 def _configure(stage: Stage, say: Say) -> None:
     """Gives every organisation but the default one its own server, while the consumer already runs."""
-    say("mailroom organizations smtp " + ", ".join(one.id for one in ORGANIZATIONS if one.own))
-    begun = [_configured(stage, one) for one in ORGANIZATIONS if one.own]
+    by_command = [one for one in ORGANIZATIONS if one.own and not one.by_page]
+    by_page = [one for one in ORGANIZATIONS if one.by_page]
+    say("mailroom organizations smtp " + ", ".join(one.id for one in by_command))
+    begun = [_configured(stage, one) for one in by_command]
+    stage.page.await_ready(stage.require_running)
+    say("Save and test on the settings page: " + ", ".join(one.id for one in by_page))
+    stage.saved = tuple(
+        save_and_test(stage.page, stage.platform, one, stage.sandbox.servers[one.server], stage.sandbox.taken)
+        for one in by_page
+    )
     for running in begun:
         running.finish()
+    _await_consumer(stage)
+
+
+def _await_consumer(stage: Stage) -> None:
     until = time.monotonic() + _READY
     while (answer := stage.get("/readyz"))[0] != 200:
         stage.require_running()

@@ -74,9 +74,10 @@ def _tell(stage: Stage, notes: Console, file: Path) -> None:
     rows = {
         "broker (AMQP)": stage.url if password else "the one of MAILROOM_AMQP_URL",
         "management page": f"{management}   user {user}, password {password}" if password else management,
+        "settings page": f"{stage.platform.url}   (a stand-in for the platform: open it as administrator or viewer)",
         "metrics": f"http://{LOOPBACK}:{stage.metrics_port}/metrics   (also /livez, /readyz)",
         "received mails": f"{_shown(stage.sandbox.mails)}/",
-        "consumer's log": _shown(stage.log),
+        "logs": f"{_shown(stage.log)}   {_shown(stage.web_log)}",
         "settings": f"set -a; . {_shown(file)}; set +a",
         "then, for example": f".venv/bin/mailroom publish {_shown(example)}",
         "": ".venv/bin/mailroom organizations list   ·   .venv/bin/mailroom doctor",

@@ -129,25 +129,43 @@ _FOR_TESTS: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("sasl2-bin", _program("/usr/sbin/saslpasswd2")),
     ("libsasl2-modules", lambda: any(Path("/usr/lib").glob("*/sasl2/libplain.so*"))),
 )
+# For the tests of the settings page; not every relative of Debian has the browser as a package.
+_BROWSER: tuple[tuple[str, Callable[[], bool]], ...] = (
+    ("chromium", lambda: shutil.which("chromium") is not None),
+    ("libatomic1", lambda: any(Path("/usr/lib").glob("*/libatomic.so.1"))),  # for Playwright's driver
+)
 _SERVICES = {"rabbitmq-server": "rabbitmq-server", "postgresql": "postgresql", "postfix": "postfix"}
 
 
 def ensure_servers(*, broker: bool, tests: bool) -> None:
-    """Installs the servers that are missing, if that is allowed.
+    """Installs the servers that are missing, and the browser for tests, if that is allowed.
 
-    Without the right to do so the tests go on: those that need a missing server are skipped and say why.
+    Without the right to do so the tests go on: those that need a missing server are skipped and say why. So they do
+    without the browser, where it cannot be had.
 
     Raises:
-        CannotInstall: the broker is needed and cannot be had.
+        CannotInstall: a server is needed and cannot be had.
     """
     wanted = (*(_BROKER if broker and not os.environ.get(VARIABLE) else ()), *(_FOR_TESTS if tests else ()))
-    missing = _missing(wanted)
+    servers, browser = _missing(wanted), _missing(_BROWSER if tests else ())
+    missing = [*servers, *browser]
     if not missing:
         return
     if tests and not may_install():
         say(f"not installed: {', '.join(missing)}; the tests that need them will be skipped")
         return
     say(f"installing Debian packages, without starting their services: {', '.join(missing)} …")
+    try:
+        _install(missing)
+    except CannotInstall as error:
+        if not browser:
+            raise
+        if servers:
+            _install(servers)
+        say(f"{error}\nThe tests that need {', '.join(browser)} will be skipped.")
+
+
+def _install(missing: Sequence[str]) -> None:
     try:
         install(missing, services=[_SERVICES[name] for name in missing if name in _SERVICES])
     except CannotInstall as error:

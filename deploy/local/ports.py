@@ -1,4 +1,4 @@
-"""Free TCP ports for private servers; it only looks, the server itself then binds.
+"""Free TCP ports for private servers: this process then has them to itself, the server binds them later.
 
 All ports are below 32768: above it the kernel hands them out to outgoing connections, and a server that starts a
 moment later finds its port taken.
@@ -8,11 +8,14 @@ import contextlib
 import random
 import socket
 import subprocess
+import threading
 import time
 
 LOWEST = 20_000
 HIGHEST = 32_000
 LOOPBACK = "127.0.0.1"
+SLOT = 20
+"""Neighbouring ports that one process has to itself, and the size of the largest block."""
 
 
 class NoFreePorts(RuntimeError):
@@ -31,20 +34,56 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_block(size: int, choose: random.Random | None = None) -> int:
-    """The first of ``size`` neighbouring free ports.
+class Ports:
+    """The ports of one process, which takes slots of :data:`SLOT` ports and hands out blocks of them.
 
-    Two processes may be given the same block; the one whose server then cannot listen asks for another.
-
-    Raises:
-        NoFreePorts: after 200 blocks.
+    Test workers, demos and other clones start servers at the same moment. A slot is claimed by a socket with an
+    abstract name (unix(7)), which the kernel gives to one process at a time and takes back however that one ends.
     """
-    chance = choose or random.SystemRandom()
-    for _ in range(200):
-        first = chance.randrange(LOWEST, HIGHEST - size)
-        if all(is_free(port) for port in range(first, first + size)):
-            return first
-    raise NoFreePorts(f"no {size} neighbouring free ports between {LOWEST} and {HIGHEST}")
+
+    def __init__(self, choose: random.Random | None = None) -> None:
+        self._choose = choose or random.SystemRandom()
+        self._lock = threading.Lock()
+        self._claims: list[socket.socket] = []
+        self._next = self._end = 0
+
+    def block(self, size: int) -> int:
+        """The first of ``size`` neighbouring free ports; no port is handed out twice.
+
+        Raises:
+            NoFreePorts: after 600 slots.
+        """
+        with self._lock:
+            for _ in range(600):
+                if self._next + size > self._end:
+                    self._take_slot()
+                while self._next + size <= self._end:
+                    first, self._next = self._next, self._next + size
+                    if all(is_free(port) for port in range(first, first + size)):
+                        return first
+        raise NoFreePorts(f"no {size} neighbouring free ports between {LOWEST} and {HIGHEST}")
+
+    def _take_slot(self) -> None:
+        first = self._choose.randrange(LOWEST, HIGHEST, SLOT)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0mailroom-ports-{first}")
+        except OSError:
+            claim.close()
+        else:
+            self._claims.append(claim)
+            self._next, self._end = first, first + SLOT
+
+    def close(self) -> None:
+        """Lets other processes have the slots."""
+        with self._lock:
+            while self._claims:
+                self._claims.pop().close()
+            self._next = self._end = 0
+
+
+free_block = Ports().block
+"""For one process: see :meth:`Ports.block`."""
 
 
 def listens(port: int, timeout: float = 1.0) -> bool:

