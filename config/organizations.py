@@ -171,17 +171,20 @@ class Organizations:
                 await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
             return change.number
 
-    async def disconnect(self, organization: str, *, actor: Actor = OPERATOR) -> int:
+    async def disconnect(self, organization: str, *, actor: Actor = OPERATOR, expected: int | None = None) -> int:
         """Returns the organisation to the platform default; returns the new version.
 
-        Its settings, the draft and the passwords in both are forgotten.
+        Its settings, the draft and the passwords in both are forgotten. ``expected`` is the version that was looked at.
 
         Raises:
             UnknownOrganization: it has no transport.
+            SettingsChanged: its settings have another version than ``expected``.
         """
         async with self._rows.changing(organization) as change:
             if change.before is None or change.before["kind"] is None:
                 raise UnknownOrganization(organization)
+            if expected is not None and change.before["version"] != expected:
+                raise SettingsChanged(organization)
             fields = differences(change.before, None, password=change.before["password_sealed"] is not None)
             await self._rows.clear(change, organization)
             await store_drafts.discard(change.connection, organization)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from config.choices import Summary
-from config.errors import UnknownOrganization
+from config.errors import SettingsChanged, UnknownOrganization
 from config.languages import N_
 from config.web import forms
 from config.web.pages_context import UNPROCESSABLE, Change, Fields, Look, Visit, see
@@ -77,11 +77,10 @@ async def disconnect(visit: Change, fields: Fields) -> Response:
     if fields.get("confirm") != "yes":
         problem = (("confirm", N_("must be ticked: without it nothing is disconnected")),)
         return _disconnect_page(visit, summary, problem)
-    if summary is None or summary.version != forms.version(fields):
-        return see("/settings", done="changed")
+    seen = forms.version(fields)
     try:
-        version = await visit.services.organizations.disconnect(visit.organization, actor=visit.actor)
-    except UnknownOrganization:
+        version = await visit.services.organizations.disconnect(visit.organization, actor=visit.actor, expected=seen)
+    except (UnknownOrganization, SettingsChanged):
         return see("/settings", done="changed")
     await visit.services.announce(visit.organization, version)
     return see("/settings", done="disconnected")

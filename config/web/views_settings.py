@@ -177,7 +177,7 @@ def _attention(summary: Summary | None) -> Advice | None:
     if summary is None or summary.suspended_code is None:
         return None
     code = Code(summary.suspended_code) if summary.suspended_code in set(Code) else Code.INTERNAL_ERROR
-    return advise(code, stage="", detail="", host=summary.host or "")
+    return advise(code, host=summary.host or "", port=summary.port, security=summary.security or "")
 
 
 def _draft(draft: Draft, version: int) -> DraftView:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from config.advice import Advice, advise_stage, shown_stage
+from config.advice import Advice, advise, advise_stage, shown_stage
 from config.languages import N_
 from config.trial_values import STAGES, Trial, TrialStage, TrialState, TrialSubject
 from config.web.views import Person, person
@@ -22,6 +22,7 @@ _FACTS: Final[Mapping[str, str]] = {
     "protocol": N_("Protocol"),
     "issuer": N_("Certificate issued by"),
     "expires": N_("valid until"),
+    "expires_in_days": N_("days left"),
     "mechanism": N_("Method"),
 }
 
@@ -111,9 +112,11 @@ def stage_view(stage: TrialStage, server: str) -> StageView:
 
 def next_title(trial: Trial) -> str:
     """What the stage is called that is under way; empty when none is: it has ended, or stopped at a failure."""
-    done = len(trial.stages)
-    going_on = trial.state is TrialState.RUNNING and all(stage.ok for stage in trial.stages)
-    return TITLES[STAGES[done]] if going_on and done < len(STAGES) else ""
+    if trial.state is not TrialState.RUNNING or not all(stage.ok for stage in trial.stages):
+        return ""
+    # By name and not by number: without a user name there is no sign-in.
+    behind = STAGES.index(trial.stages[-1].name) + 1 if trial.stages else 0
+    return TITLES[STAGES[behind]] if behind < len(STAGES) else ""
 
 
 def _fact(name: str, value: str) -> Fact:
@@ -146,6 +149,8 @@ def _result(trial: Trial) -> tuple[str, str, str, str]:
                 N_("Every stage passed"),
                 N_("The settings are in use from now on.") if candidate else N_("The settings in use work."),
             )
+        case TrialState.FAILED if trial.problem:
+            return ("bad", N_("Failed"), N_("The test could not be finished"), advise(trial.problem).meaning)
         case TrialState.FAILED:
             return (
                 "bad",
@@ -160,7 +165,7 @@ def _result(trial: Trial) -> tuple[str, str, str, str]:
                 "warning",
                 N_("Interrupted"),
                 N_("The test was interrupted"),
-                N_("The service was restarted meanwhile. Nothing has changed; start the test again."),
+                N_("The service was restarted meanwhile. Look at what is in use now, then start the test again."),
             )
         case TrialState.RUNNING:
             return ("info", N_("Under way"), N_("The test is under way"), N_("It takes up to a minute."))

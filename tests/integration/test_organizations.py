@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from config.choices import OrganizationSettings, Suspension, TransportKind, valid_organization_id
-from config.errors import ConfigurationError, InvalidSettings, SettingsUnreadable, UnknownOrganization
+from config.errors import ConfigurationError, InvalidSettings, SettingsChanged, SettingsUnreadable, UnknownOrganization
 from config.organizations import Organizations
 from config.secrets import Secret, SecretBox, generate_key
 from config.store import Store
@@ -157,6 +157,14 @@ async def test_disconnecting_returns_to_the_default_and_forgets_everything(organ
     assert left == {"organization": "acme", "version": version, "changed": version}
     with pytest.raises(UnknownOrganization):
         await organizations.disconnect("acme")
+
+
+async def test_only_what_was_looked_at_is_disconnected(organizations):
+    seen = await organizations.configure_smtp("acme", smtp_form())
+    await organizations.configure_smtp("acme", smtp_form(host="other.acme.example"))
+    with pytest.raises(SettingsChanged):
+        await organizations.disconnect("acme", expected=seen)
+    assert await organizations.get("acme") is not None
 
 
 async def test_after_disconnecting_it_can_be_configured_again_but_not_with_the_old_password(organizations):

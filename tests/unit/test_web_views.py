@@ -149,6 +149,9 @@ def test_every_stage_and_every_end_of_a_test_has_words() -> None:
     assert len(headlines) == len(TrialState)
     changed = trial_view(trial(state=TrialState.PASSED, problem="settings_changed"))
     assert changed.tone == "warning"
+    unsaved = trial_view(trial(state=TrialState.FAILED, problem="store_unavailable"))
+    assert "Nothing has changed" not in unsaved.explanation
+    assert unsaved.explanation == advise("store_unavailable").meaning
 
 
 def test_the_stage_under_way_is_the_one_after_the_last_that_ended() -> None:
@@ -157,6 +160,8 @@ def test_the_stage_under_way_is_the_one_after_the_last_that_ended() -> None:
     assert next_title(trial(state=running, stages=passed[:3])) == TITLES["sign_in"]
     assert next_title(trial(state=running, stages=passed)) == ""
     assert next_title(trial(state=TrialState.INTERRUPTED, stages=passed[:3])) == ""
+    without_sign_in = (*passed[:3], passed[4])
+    assert next_title(trial(state=running, stages=without_sign_in)) == TITLES["test_mail"]
     failed = TrialStage("sign_in", False, 0.1, Code.SIGN_IN_REFUSED)
     assert next_title(trial(state=running, stages=(*passed[:3], failed))) == ""
 
