@@ -72,7 +72,7 @@ def test_a_wrong_password_is_tried_once_and_its_events_wait_for_the_right_one(vh
     assert len({mail.recipients for mail in server.mails}) == 30
     assert all(mail.signed_in and mail.secure for mail in server.mails)
     assert len(sink.taken) == 30
-    assert "in use" in command(variables, "organizations", "show", "acme").stdout
+    assert "connected, not yet verified" in command(variables, "organizations", "show", "acme").stdout
     # Neither a password nor a recipient is in any line of the log.
     assert PASSWORD not in consumer.text()
     assert "example.org" not in consumer.text()

@@ -204,7 +204,8 @@ async def test_channel_that_is_never_closed_by_the_broker_ends_its_connection(vh
 async def test_broker_that_dies_or_stops_and_returns(stoppable: PrivateNode, how: str) -> None:
     url = stoppable.add_vhost(f"loss-{how}")
     declare(url, "work")
-    await asyncio.sleep(1)  # measured: a quorum queue declared within 0.5 s before a kill loses its messages
+    # Measured: a quorum queue declared within 0.5 s before a kill loses its messages; a busy machine is slower.
+    await asyncio.sleep(2)
     put(url, "work", ["held", "waiting"])
     inbox = Inbox()
     async with broker(url) as client:
@@ -216,14 +217,16 @@ async def test_broker_that_dies_or_stops_and_returns(stoppable: PrivateNode, how
         assert not held.ack()
         await asyncio.to_thread(stoppable.start_app if how == "stop_app" else stoppable.start)
         await inbox.holds(2, 60.0)
-        assert inbox.bodies[:2] == ["held", "held"]
-        assert inbox.messages[1].redelivered
         assert subscription.active
-        for _ in range(2):
-            inbox.messages[-1].ack()
-            await inbox.holds(len(inbox.messages) + 1) if inbox.bodies[-1] == "held" else None
-        assert inbox.bodies == ["held", "held", "waiting"]
+        assert inbox.messages[1].ack()
+        await inbox.holds(3, 60.0)
+        # Which comes first depends on whether the broker has noticed by then that the old consumer is gone.
+        redelivered = {message.body.decode(): message.redelivered for message in inbox.messages[1:]}
+        assert redelivered.keys() == {"held", "waiting"}
+        assert redelivered["held"]
+        assert inbox.messages[2].ack()
         await again(client, inbox)
+        assert inbox.bodies == [*inbox.bodies[:3], "again"]
 
 
 @pytest.mark.slow
