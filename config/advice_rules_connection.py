@@ -136,7 +136,13 @@ RULES: Final = (
     Rule(
         (Code.TLS_FAILED,),
         N_("The server does not begin with encryption on this port."),
-        N_("Set the encryption to STARTTLS for this port, or use port 465 with TLS."),
+        N_("Set the encryption to STARTTLS for this port, or use another port: 465 with TLS, 587 with STARTTLS."),
+        detail="plain text instead of TLS",
+    ),
+    Rule(
+        (Code.TLS_FAILED,),
+        N_("The server does not begin with encryption on this port."),
+        N_("Set the encryption to STARTTLS for this port, or use another port: 465 with TLS, 587 with STARTTLS."),
         ports=(25, 587, 2525),
         security=Security.TLS,
     ),

@@ -26,9 +26,10 @@ _MISSING: Final = {
     "sender_address": N_("must be given: the address that recipients see, such as notifications@example.org"),
     "sender_alias": N_("must be given: it is the name that recipients see"),
 }
-_NOT_PUBLIC: Final = N_(
-    "is no address of the public Internet: write the name of your mail server, such as smtp.example.org, or have the "
-    "operator allow its network (MAILROOM_ALLOW_NETWORKS)"
+_NO_DOT: Final = N_("must have a domain with a dot, as in notifications@example.org")
+NOT_PUBLIC: Final = N_(
+    "is no address of the public Internet: write the name of your mail server, such as smtp.example.org, or ask the "
+    "platform’s operator"
 )
 # A message from elsewhere is aligned neither by SPF nor by DKIM with the domain in From (RFC 7489 §3.1).
 _CONSUMER: Final = N_(
@@ -140,11 +141,14 @@ def _reachable(host: str, port: int, allow_networks: Iterable[Network]) -> str:
             # Which ports there are is said for the port's own field.
             Guard(ports=(port,), allow_networks=tuple(allow_networks)).check([address], port)
     except AccountProblem:
-        raise ValueError(_NOT_PUBLIC) from None
+        raise ValueError(NOT_PUBLIC) from None
     return host
 
 
 def _of_its_own_domain(sender: str) -> str:
-    if is_consumer_domain(addresses.host_name(sender.rpartition("@")[2])):
+    domain = addresses.host_name(sender.rpartition("@")[2])
+    if "." not in domain:
+        raise ValueError(_NO_DOT)
+    if is_consumer_domain(domain):
         raise ValueError(_CONSUMER)
     return sender

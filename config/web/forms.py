@@ -77,6 +77,7 @@ class SmtpView:
     draft: Saved | None = None
 
 
+_AGAIN: Final = N_("is not shown again, for your safety: enter it once more")
 SMTP_FIELDS: Final = ("host", "port", "security", "username", "password", "sender_address", "sender_alias")
 EMPTY: Final = {"port": str(DEFAULT_PORT), "security": Security.STARTTLS.value}
 
@@ -132,9 +133,15 @@ def smtp_view(
     problems: Iterable[tuple[str, str]] = (),
     conflict: Notice | None = None,
     draft: Saved | None = None,
+    password_dropped: bool = False,
 ) -> SmtpView:
-    """The form as it is shown: what was typed, except the password, and the mistakes beside their fields."""
+    """The form as it is shown: what was typed, except the password, and the mistakes beside their fields.
+
+    ``password_dropped``: one was typed and must be typed again, which is said beside its field.
+    """
     found = tuple(problems)
+    if password_dropped and not any(name == "password" for name, _ in found):
+        found += (("password", _AGAIN),)
     fields = {name: with_mistakes(name, values.get(name, ""), found) for name in SMTP_FIELDS if name != "password"}
     return SmtpView(
         **fields,

@@ -14,7 +14,7 @@ from config.web import forms
 from config.web.access import ADMINISTRATOR
 from config.web.forms import Saved, form_fields, smtp_view
 from config.web.pages_context import CONFLICT, UNPROCESSABLE, Change, Fields, Look, Visit, see
-from config.web.views import NOTICES, Notice, person
+from config.web.views import Notice, person
 from config.web.views_small import facts_view
 
 router = APIRouter()
@@ -23,7 +23,13 @@ _CHANGED = Notice(
     "warning",
     N_(
         "Somebody else changed the settings while you were at this form, so nothing was saved. What you entered is"
-        " still here: compare it with the settings in use, then save it again."
+        " still here, except the password: compare it with the settings in use, then save it again."
+    ),
+)
+_OFTEN = Notice(
+    "warning",
+    N_(
+        "There were too many tests in a short time. What you entered is kept as a draft; test it again in some minutes."
     ),
 )
 _TOO_MANY = 429
@@ -63,7 +69,7 @@ async def save(visit: Change, fields: Fields) -> Response:
     except TrialRunning as running:
         return see(f"/settings/tests/{running.id}", done="busy")
     except TooManyTrials as error:
-        answer = _form(visit, fields, *await _stored(visit), notice=NOTICES["often"], status=_TOO_MANY)
+        answer = _form(visit, fields, *await _stored(visit), notice=_OFTEN, status=_TOO_MANY)
         answer.headers["Retry-After"] = str(round(error.retry_after))
         return answer
     except SettingsChanged:
@@ -105,6 +111,9 @@ def _form(
     saved: Saved | None = None,
 ) -> Response:
     stored = draft.password_set if draft else bool(summary and summary.password_set)
+    in_use = _in_use(summary)
+    if draft and in_use and summary and (in_use["host"], in_use["username"]) == (draft.form.host, draft.form.username):
+        stored = stored or summary.password_set  # the one a test of the draft would use
     view = smtp_view(
         values,
         version=summary.version if summary else 0,
@@ -112,5 +121,6 @@ def _form(
         problems=problems,
         conflict=notice,
         draft=saved,
+        password_dropped=status in (UNPROCESSABLE, CONFLICT) and bool(values.get("password")),
     )
     return visit.page("smtp.html", status=status, view=view)

@@ -10,6 +10,7 @@ from config.choices import valid_organization_id
 from config.errors import InvalidSettings
 from config.notify import ChangeNotifier
 from config.process import Settings
+from config.smtp_form import NOT_PUBLIC
 
 Organization = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -36,7 +37,14 @@ def as_typed() -> Iterator[None]:
     try:
         yield
     except InvalidSettings as error:
-        raise InvalidSettings((_OPTIONS.get(name, name), sentence) for name, sentence in error.problems) from None
+        raise InvalidSettings(
+            (_OPTIONS.get(name, name), _for_operators(said)) for name, said in error.problems
+        ) from None
+
+
+def _for_operators(sentence: str) -> str:
+    """What only an operator can do about it is said to nobody else."""
+    return f"{sentence} (MAILROOM_ALLOW_NETWORKS can allow its network)" if sentence == NOT_PUBLIC else sentence
 
 
 def notifier(settings: Settings) -> ChangeNotifier:

@@ -74,6 +74,8 @@ class _Shown:
             self._advice(advise(INTERRUPTED))
         elif trial.problem:
             self._advice(advise(trial.problem))
+        elif trial.state is TrialState.PASSED:
+            self._console.print("passed: the mail is on its way, and the code in it verifies the settings")
 
     def _stage(self, stage: TrialStage, server: str) -> None:
         facts = [f"{name} {value}" for name, value in stage.facts if name not in _NEVER_SHOWN]

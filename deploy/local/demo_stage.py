@@ -171,7 +171,7 @@ def _settings(url: str, key: str, sandbox: Sandbox, ca_file: Path, metrics_port:
         "MAILROOM_PARTITIONS": str(PARTITIONS),
         # Organisations' servers are on loopback here, which the guard against forged requests otherwise refuses.
         "MAILROOM_ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
-        "MAILROOM_SMTP_PORTS": ports,
+        "MAILROOM_SMTP_PORTS": f"25,465,587,2525,{ports}",
         "MAILROOM_TLS_CA_FILE": str(ca_file),
         "MAILROOM_RETRY_SCHEDULE": "1,2",
         "MAILROOM_METRICS_PORT": str(metrics_port),

@@ -30,9 +30,10 @@ def test_settings_that_work_pass_every_stage_and_send_one_mail(mailroom, tls):
     with server_with(tls) as server:
         configure(mailroom, server)
         done = mailroom.run("organizations", "test", "acme", "--to", f"Jo <{ADDRESS}>", "--language", "fr")
-    shown = [line.split()[:2] for line in done.stdout.splitlines()]
+    *shown, verdict = [line.split()[:2] for line in done.stdout.splitlines()]
     stages = ("address", "connect", "tls", "sign_in", "sender", "test_mail")
     assert shown == [["ok", stage] for stage in stages]
+    assert verdict[0] == "passed:"
     assert done.stderr == ""
     (mail,) = server.mails
     assert mail.recipients == (ADDRESS,)

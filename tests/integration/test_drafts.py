@@ -52,6 +52,15 @@ async def test_a_blank_password_keeps_the_drafts_for_the_same_account_only(store
         await password()
 
 
+async def test_the_same_form_sent_twice_is_one_draft(stores, wall_clock):
+    first = await stores.drafts.save("acme", smtp_form(), ADA)
+    wall_clock.forward(seconds=5)
+    assert await stores.drafts.save("acme", smtp_form(), ADA) == first, "so the test that runs still takes it away"
+    assert await stores.drafts.save("acme", smtp_form(password=None), ADA) == first
+    for change in ({"password": Secret("another")}, {"sender_alias": "Other"}):
+        assert (await stores.drafts.save("acme", smtp_form(**change), ADA)).saved_at > first.saved_at
+
+
 async def test_what_no_field_can_hold_is_refused_and_the_draft_before_it_stays(stores):
     saved = await stores.drafts.save("acme", smtp_form(), ADA)
     for bad in ({"host": "a\0b"}, {"sender_alias": "\ud800"}, {"username": "x" * 1001}):
