@@ -204,8 +204,7 @@ async def test_channel_that_is_never_closed_by_the_broker_ends_its_connection(vh
 async def test_broker_that_dies_or_stops_and_returns(stoppable: PrivateNode, how: str) -> None:
     url = stoppable.add_vhost(f"loss-{how}")
     declare(url, "work")
-    # Measured: a quorum queue declared within 0.5 s before a kill loses its messages; a busy machine is slower.
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # measured: a quorum queue declared within 0.5 s before a kill loses its messages
     put(url, "work", ["held", "waiting"])
     inbox = Inbox()
     async with broker(url) as client:
