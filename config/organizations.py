@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from config import organizations_password, smtp_form, store_drafts, store_history
+from config import organizations_password, smtp_form, store_drafts, store_history, store_trials
 from config.actors import OPERATOR, Actor
 from config.choices import OrganizationSettings, Status, Summary, Suspension, TransportKind, valid_organization_id
 from config.directory import Directory
@@ -142,9 +142,7 @@ class Organizations:
 
         A blank password keeps the one in use, as in :meth:`smtp_candidate`. ``expected`` is the version of the settings
         that the form was made from, 0 for none; ``None`` replaces whatever there is. The draft that was
-        ``draft_saved_at`` is discarded with it, but not one that somebody saved since.
-
-        Settings that are saved again without any difference stay verified: what the test mail proved is still so.
+        ``draft_saved_at`` is discarded with it, but not one that somebody saved since. The same settings stay verified.
 
         Raises:
             InvalidSettings: the form has mistakes.
@@ -169,12 +167,14 @@ class Organizations:
             await self._note(change, organization, actor, Action.CONFIGURED, fields)
             if draft_saved_at is not None:
                 await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
+            elif password_changed:
+                await store_drafts.forget_password(change.connection, organization)
             return change.number
 
     async def disconnect(self, organization: str, *, actor: Actor = OPERATOR, expected: int | None = None) -> int:
-        """Returns the organisation to the platform default; returns the new version.
+        """Returns the organisation to the platform default; returns the new version. ``expected`` is the one looked at.
 
-        Its settings, the draft and the passwords in both are forgotten. ``expected`` is the version that was looked at.
+        Its settings, the draft and the passwords in both are forgotten.
 
         Raises:
             UnknownOrganization: it has no transport.
@@ -188,6 +188,7 @@ class Organizations:
             fields = differences(change.before, None, password=change.before["password_sealed"] is not None)
             await self._rows.clear(change, organization)
             await store_drafts.discard(change.connection, organization)
+            await store_trials.break_off(change.connection, organization, self._now())
             await self._note(change, organization, actor, Action.DISCONNECTED, fields)
             return change.number
 

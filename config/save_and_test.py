@@ -10,6 +10,7 @@ by :mod:`config.trials`.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -82,7 +83,8 @@ class SaveAndTest:
         summary = await self._organizations.describe(organization)
         if (summary.version if summary else 0) != expected:
             raise SettingsChanged(organization)
-        draft = await self._drafts.save(organization, candidate, actor)
+        # Only what was typed: a copy of the password in use would outlive its change and come back with a blank field.
+        draft = await self._drafts.save(organization, replace(candidate, password=form.password or None), actor)
         sender = Mailbox(candidate.sender_address, candidate.sender_alias)
         tried = Candidate(candidate, expected, draft.saved_at)
         plan = Plan(settings, sender, actor, to, language, self._new_code(), tried)

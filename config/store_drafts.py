@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -62,6 +62,11 @@ async def discard(connection: AsyncConnection, organization: str, *, saved_at: d
     if saved_at is not None:
         statement = statement.where(drafts.c.saved_at == saved_at)
     return (await connection.execute(statement)).rowcount > 0
+
+
+async def forget_password(connection: AsyncConnection, organization: str) -> None:
+    """Takes the password out of a draft: whoever changed the one in use knows better."""
+    await connection.execute(update(drafts).where(drafts.c.organization == organization).values(password_sealed=None))
 
 
 async def _row(connection: AsyncConnection, organization: str) -> Values | None:

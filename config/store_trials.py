@@ -92,6 +92,12 @@ class TrialRows:
         )
 
 
+async def break_off(connection: AsyncConnection, organization: str, at: datetime) -> None:
+    """Ends what runs for an organisation: its settings were taken away, and none may come back by itself (R6)."""
+    mine = trials.c.organization == organization, trials.c.state == "running"
+    await connection.execute(update(trials).where(*mine).values(state="interrupted", ended_at=at))
+
+
 async def _first(connection: AsyncConnection, *where: ColumnElement[bool], lock: bool = False) -> Values | None:
     query = select(trials).where(*where).order_by(trials.c.number.desc()).limit(1)
     if lock:

@@ -5,8 +5,10 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from config.addresses import host_name
 from config.choices import Summary
 from config.dns.checks import selector_name
+from config.dns.names import domain_name
 from config.drafts import Draft
 from config.languages import N_
 from config.web import forms
@@ -79,5 +81,14 @@ def _about(visit: Visit, summary: Summary | None, draft: Draft | None) -> Questi
         address, server = draft.form.sender_address, draft.form.host
     else:
         return None
-    domain = address.rpartition("@")[2]
-    return Question(visit.organization, domain, server) if domain else None
+    try:
+        return Question(visit.organization, domain_name(address.rpartition("@")[2]), _server(server))
+    except ValueError:  # a draft may be anything
+        return None
+
+
+def _server(host: str | None) -> str | None:
+    try:
+        return host_name(host) if host else None
+    except ValueError:
+        return None

@@ -11,6 +11,7 @@ PARTITIONS = 32
 
 
 @pytest.mark.versions
+@pytest.mark.alone
 @pytest.mark.timeout(90)
 def test_replicas_that_start_together_share_the_partitions(vhost, management, sink, launch):
     # The queues are there before, so that nobody is first only because it declared them.

@@ -41,7 +41,8 @@ class Cutter:
     def _after_the_dot(self, recipient):
         if recipient in self.taken_and_cut or recipient in self.cut_untaken:
             return None
-        if self._chance.random() < 0.5:
+        # In turns, not by chance: which mail comes when is not fixed, and both kinds must be among a few.
+        if len(self.taken_and_cut) <= len(self.cut_untaken):
             self.taken_and_cut.append(recipient)
             return Wire.TAKE_AND_CUT
         self.cut_untaken.append(recipient)

@@ -1,6 +1,7 @@
 """*Save and test* as a service: what a passed trial changes, what can come between, who may follow, and every end."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from config.trial_values import STAGES, TrialState, TrialSubject
 from config.trials import Trials
 from tests.fakes.smtpd import Wire
 from tests.reading_mail import parse, text_of
-from tests.trying import BASE_URL, JO, TO, bench, ended, form_for, server_with
+from tests.trying import BASE_URL, JO, TO, USER, bench, ended, form_for, server_with
 from tests.waiting import eventually
 from transports.errors import Code
 from transports.message import Receipt
@@ -341,3 +342,38 @@ async def test_the_mail_goes_to_the_administrator_in_their_language_by_the_sende
     assert "http" not in text
     assert "s3cret" not in text
     assert [probe.recipient for probe in transport.probes if probe] == [TO.address]
+
+
+async def test_a_blank_password_never_brings_back_one_that_was_changed_since(place, tls):
+    with server_with(tls, credentials=((USER, "old"), (USER, "new"))) as server:
+        form = form_for(server, password=Secret("old"))
+        version = await place.organizations.configure_smtp("acme", form)
+        service = place.service()
+        server.script.on("MAIL", "550 5.7.1 no", times=1)
+        failed = await place.tried(service, replace(form, password=None), expected=version)
+        assert failed.state is TrialState.FAILED
+        version = await place.organizations.configure_smtp("acme", replace(form, password=Secret("new")))
+        passed = await place.tried(service, replace(form, password=None), expected=version)
+    assert passed.state is TrialState.PASSED
+    assert (await place.organizations.get("acme")).smtp.password == "new"
+
+
+async def test_changing_the_password_takes_the_older_one_out_of_a_draft(place):
+    await place.organizations.configure_smtp("acme", smtp_form())
+    await place.drafts.save("acme", smtp_form(password=Secret("typed long ago")), JO)
+    await place.organizations.configure_smtp("acme", smtp_form(password=Secret("of today")))
+    assert not (await place.drafts.get("acme")).password_set
+    assert (await place.organizations.smtp_candidate("acme", smtp_form(password=None))).password == Secret("of today")
+
+
+async def test_what_was_disconnected_meanwhile_is_not_connected_by_a_test(place):
+    held = Held()
+    service = place.service(held)
+    trial = await place.start(service, smtp_form())
+    await held.reached.wait()
+    await place.organizations.configure_smtp("acme", smtp_form(host="other.example"))
+    await place.organizations.disconnect("acme")
+    held.go.set()
+    assert (await ended(service, trial)).state is TrialState.INTERRUPTED
+    await service.aclose()
+    assert await place.organizations.get("acme") is None

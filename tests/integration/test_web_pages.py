@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from config.actors import OPERATOR
 from config.testing import smtp_form
 from config.trial_values import TrialState
 from config.web.forms import form_fields
@@ -214,3 +215,11 @@ async def test_changing_the_language_leads_to_pages_of_ours_only(site: Site, bac
     answer = await site.client.post("/language", content=urlencode({"language": "fr", "back": back}), headers=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings")
     assert '<html lang="fr">' in (await site.client.get("/settings", headers=ada.cookie)).text
+
+
+@pytest.mark.parametrize("wrong", [{"sender_address": "u@bad domain!!"}, {"host": "bad host"}, {"sender_address": ""}])
+async def test_a_draft_that_makes_no_sense_breaks_no_page(site: Site, wrong: dict[str, str]) -> None:
+    ada = await site.visitor()
+    await site.services.drafts.save("acme", smtp_form(**wrong), OPERATOR)
+    for path in ("/settings", "/settings/domain", "/settings/smtp"):
+        assert (await site.client.get(path, headers=ada.cookie)).status_code == 200

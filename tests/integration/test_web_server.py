@@ -1,6 +1,7 @@
 """The server itself, on a real socket: what it adds, what it bounds, and how it ends."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 
@@ -21,13 +22,13 @@ from transports.testing import ScriptedTransport
 class Served:
     """A site that is listened for; ``stop`` ends it, ``seconds`` is how long that took."""
 
-    def __init__(self, site, drain_seconds):
+    def __init__(self, site, drain_seconds, **bounds):
         self.site, self.stop = site, asyncio.Event()
         self.listener = server.listen("127.0.0.1", 0)
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.task = asyncio.create_task(
-            server.serve(site.app, self.listener, stop=self.stop, drain_seconds=drain_seconds)
+            server.serve(site.app, self.listener, stop=self.stop, drain_seconds=drain_seconds, **bounds)
         )
 
     async def end(self):
@@ -41,8 +42,8 @@ async def serve(tmp_path):
     async with settings_site(tmp_path) as site:
         running = []
 
-        async def start(drain_seconds=5.0):
-            running.append(Served(site, drain_seconds))
+        async def start(drain_seconds=5.0, **bounds):
+            running.append(Served(site, drain_seconds, **bounds))
             return running[-1]
 
         yield start
@@ -95,6 +96,21 @@ async def test_a_body_is_bounded_on_the_wire(serve):
     chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     chunked = await raw(served.port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 5)
     assert chunked.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x"])
+async def test_whoever_sends_no_head_of_a_request_is_sent_away(serve, sent):
+    served = await serve(head_seconds=0.2)
+    assert await raw(served.port, sent) == b""
+
+
+async def test_more_connections_than_allowed_are_refused(serve):
+    served = await serve(most_connections=2)
+    silent = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+    with contextlib.suppress(ConnectionError):
+        assert await raw(served.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+    for _, writer in silent:
+        writer.close()
 
 
 async def test_what_is_no_http_ends_there(serve):
