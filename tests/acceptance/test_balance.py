@@ -11,16 +11,11 @@ PARTITIONS = 32
 
 
 @pytest.mark.versions
-@pytest.mark.alone
 @pytest.mark.timeout(90)
-def test_replicas_that_start_together_share_the_partitions(vhost, management, sink, launch):
+def test_replicas_that_start_together_share_the_partitions(vhost, management, sink, launch, together):
     # The queues are there before, so that nobody is first only because it declared them.
     launch(vhost, name="zero").start().stop()
-    first, second = launch(vhost, name="first"), launch(vhost, name="second")
-    for replica in (first, second):
-        replica.start(ready=False)
-    for replica in (first, second):
-        replica.await_ready()
+    first, second = together(vhost, "first", "second")
     expected = [f"e{number}@example.org" for number in range(640)]
     publish(vhost, (an_event(number, f"org-{number}") for number in range(640)))
     eventually_blocking(lambda: settled(vhost, sink, expected), 40, what="everything is settled")

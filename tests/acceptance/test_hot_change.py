@@ -31,7 +31,7 @@ def servers(tls):
 
 
 @pytest.fixture
-def replicas(vhost, tmp_path, sink, tls, servers, launch):
+def replicas(vhost, tmp_path, sink, tls, servers, together):
     """Two that share the partitions: they start together when the queues are there already."""
     values = {
         "smtp_ports": ",".join(str(server.port) for server in servers),
@@ -40,10 +40,7 @@ def replicas(vhost, tmp_path, sink, tls, servers, launch):
     }
     command(environment(vhost, tmp_path, smtp_port=sink.port, **values), "topology", "apply")
     asyncio.run(save(tmp_path, servers[0]))
-    pair = [launch(vhost, name=name, **values).start(ready=False) for name in ("first", "second")]
-    for replica in pair:
-        replica.await_ready()
-    return pair
+    return together(vhost, "first", "second", **values)
 
 
 async def save(folder, server):
