@@ -53,8 +53,7 @@ def together(launch: Launch) -> Iterator[Callable[..., list[ConsumerProcess]]]:
                 launch(through(wire, amqp_url), name=name, **settings).start(ready=False)
                 for name, (wire, _) in zip(names, gates, strict=True)
             ]
-            for wire, _ in gates:
-                eventually_blocking(lambda wire=wire: wire.opened, 60, what="every consumer is at the gate")
+            eventually_blocking(lambda: all(wire.opened for wire, _ in gates), 60, what="every consumer is at its gate")
             for _, opened in gates:
                 opened()
             for replica in replicas:
