@@ -69,9 +69,16 @@ class Code(StrEnum):
     RELAYING_DENIED = "relaying_denied"
     QUOTA_EXHAUSTED = "quota_exhausted"
     ACCOUNT_SUSPENDED = "account_suspended"
+    RECONNECTION_NEEDED = "reconnection_needed"
+    ADMIN_CONSENT_NEEDED = "admin_consent_needed"
+    PERMISSION_MISSING = "permission_missing"
+    ACCESS_POLICY = "access_policy"
+    MAILBOX_UNAVAILABLE = "mailbox_unavailable"
+    APP_CREDENTIALS = "app_credentials"
     # ours
     PLATFORM_CREDENTIALS = "platform_credentials"
     PLATFORM_SETTINGS = "platform_settings"
+    PLATFORM_QUOTA = "platform_quota"
     STORE_UNAVAILABLE = "store_unavailable"
     INTERNAL_ERROR = "internal_error"
     # the third outcome

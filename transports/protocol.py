@@ -74,12 +74,16 @@ class Transport(Protocol):
 
 
 class TokenSource(Protocol):
-    """Gives a current OAuth access token of one account.
+    """Gives a current OAuth access token of one grant. Safe to call concurrently; one refresh serves all who wait.
 
     Raises :class:`~transports.errors.AccountProblem` when a person must consent again,
     ``PlatformProblem`` when our own app credentials fail, ``Temporary`` when the token service is away.
     """
 
-    async def token(self, *, refresh: bool = False) -> str:
-        """A token; with ``refresh`` a new one even if the cached one looks valid (after a 401)."""
+    async def token(self, *, refused: str | None = None) -> str:
+        """A token; never ``refused``, one that a provider has just turned down although it looked valid (a 401)."""
         ...
+
+
+Tokens = Callable[[str], TokenSource]
+"""The token source of a grant, by the grant's id; settings name a grant and never hold a token."""

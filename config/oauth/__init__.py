@@ -1,0 +1,1 @@
+"""Connecting an organisation's account by OAuth, and keeping its tokens fresh."""

@@ -1,0 +1,41 @@
+"""What a Microsoft 365 transport is given: the account's settings and the process's context. No behaviour."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transports.http import Http
+from transports.protocol import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Microsoft365Settings:
+    """One mailbox. Equal settings mean the same transport can be kept.
+
+    ``mailbox`` is the address of the mailbox that the grant is for. ``user`` is empty for a person's consent (the
+    mailbox that signed in) and names the mailbox, by object id or user principal name, for an app's. ``large_mails``:
+    the grant allows drafts and upload sessions (``Mail.ReadWrite``).
+    """
+
+    grant: str
+    mailbox: str
+    user: str = ""
+    large_mails: bool = False
+    max_connections: int = 4
+
+    def __post_init__(self) -> None:
+        if self.max_connections < 1:
+            raise ValueError("max_connections must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphContext:
+    """What all Microsoft 365 transports of a process share.
+
+    ``url`` is Graph's, without path and final slash; ``clock`` is monotonic, in seconds.
+    """
+
+    http: Http
+    tokens: Tokens
+    url: str = "https://graph.microsoft.com"
+    clock: Callable[[], float] = time.monotonic
