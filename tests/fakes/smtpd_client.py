@@ -58,18 +58,35 @@ class Clock:
         return self.now
 
 
-class Tokens:
-    """A token source: gives the tokens in order, the next one at each refresh."""
+GRANT = "grant-1"
+
+
+class Grant:
+    """A token source: gives its tokens in order, the next one when the current one was refused.
+
+    ``asked`` counts the calls, ``refreshes`` the renewals.
+    """
 
     def __init__(self, *tokens: str, before: Callable[[], None] = lambda: None) -> None:
         self._tokens, self._before = list(tokens), before
+        self.asked = 0
         self.refreshes = 0
 
-    async def token(self, *, refresh: bool = False) -> str:
+    async def token(self, *, refused: str | None = None) -> str:
+        self.asked += 1
         self._before()
-        if refresh:
+        if refused is not None and refused == self.current:
             self.refreshes += 1
+        return self.current
+
+    @property
+    def current(self) -> str:
         return self._tokens[min(self.refreshes, len(self._tokens) - 1)]
+
+    def __call__(self, grant: str) -> "Grant":
+        """Itself as the token source of ``GRANT``, the only grant there is."""
+        assert grant == GRANT
+        return self
 
 
 def transport(

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from tests.fakes.smtpd import FakeSmtpd, Wire
-from tests.fakes.smtpd_client import CREDENTIALS, PASSWORD, USER, Tokens, mail, transport
+from tests.fakes.smtpd_client import CREDENTIALS, GRANT, PASSWORD, USER, Grant, mail, transport
 from tests.fakes.smtpd_raw import Peer, Talk, raw_server
 from tests.fixtures_tls import Certificate, TestCertificates
 from transports.errors import AccountProblem, Code, DeliveryError
@@ -249,15 +249,15 @@ async def test_a_token_that_cannot_be_had_fails_at_the_sign_in(tls: TestCertific
     def consent() -> None:
         raise AccountProblem(Code.SIGN_IN_REQUIRED, transport="smtp")
 
-    tokens = Tokens("x", before=consent)
-    stages = await check(1, tls, Security.STARTTLS, username=USER, token_source=tokens)
+    tokens = Grant("x", before=consent)
+    stages = await check(1, tls, Security.STARTTLS, username=USER, grant=GRANT, context_tokens=tokens)
     assert end(stages) == ("sign_in", False, Code.SIGN_IN_REQUIRED, "")
 
 
 async def test_a_renewed_token_does_not_repeat_stages(tls: TestCertificates) -> None:
     with FakeSmtpd(tls=tls.server.server_context(), credentials=[(USER, "new")], mechanisms=("XOAUTH2",)) as smtpd:
-        tokens = Tokens("old", "new")
-        stages = await check(smtpd.port, tls, Security.STARTTLS, username=USER, token_source=tokens)
+        tokens = Grant("old", "new")
+        stages = await check(smtpd.port, tls, Security.STARTTLS, username=USER, grant=GRANT, context_tokens=tokens)
     assert [stage.name for stage in stages] == ["address", "connect", "tls", "sign_in", "sender"]
     assert end(stages)[1]
     assert dict(stages[3].facts) == {"mechanism": "XOAUTH2"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transports.smtp.certificate import tls_facts
+from transports.certificate import tls_facts
 
 
 def names(**parts: str) -> tuple[tuple[tuple[str, str], ...], ...]:

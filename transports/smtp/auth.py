@@ -3,7 +3,6 @@
 Trying the next mechanism after a refusal, as client libraries do, multiplies failed sign-ins and locks accounts out.
 """
 
-import asyncio
 import base64
 import json
 import re
@@ -11,44 +10,40 @@ from contextlib import suppress
 
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode, auth_xoauth2_encode
 
-from transports.errors import AccountProblem, Code, Temporary
-from transports.protocol import TokenSource
+from transports.errors import AccountProblem, Code
 from transports.smtp.connection import Connection
 from transports.smtp.failures import NAME
 from transports.smtp.phases import Phase
 from transports.smtp.replies import Reply, classify
+from transports.smtp.reply_rules import RULES
 from transports.smtp.settings import SmtpSettings
+from transports.smtp.token_rules import TOKEN_RULES
 
 CONTINUE = 334
 SUCCESS = 235
+LONGEST_COMMAND = 12288
+"""Octets of an AUTH command with its CRLF that every server takes (RFC 4954 §4)."""
 
 
 def choose_mechanism(settings: SmtpSettings, offered: frozenset[str]) -> str:
-    """``xoauth2`` with a token source, else ``plain`` or ``login``, in this order.
+    """``xoauth2`` with a grant, else ``plain`` or ``login``, in this order.
 
     Raises ``AccountProblem(SIGN_IN_MECHANISM)`` when the server offers none of them.
     """
-    for mechanism in ("xoauth2",) if settings.token_source is not None else ("plain", "login"):
+    for mechanism in ("xoauth2",) if settings.grant is not None else ("plain", "login"):
         if mechanism in offered:
             return mechanism
     raise AccountProblem(Code.SIGN_IN_MECHANISM, "none in common", transport=NAME)
 
 
-async def current_token(source: TokenSource, deadline: float, *, refresh: bool) -> str:
-    """A token within ``deadline``; what the source raises passes through."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await source.token(refresh=refresh)
-    except TimeoutError as error:
-        raise Temporary(Code.SIGN_IN_UNAVAILABLE, "token source", transport=NAME) from error
-
-
 async def sign_in(connection: Connection, settings: SmtpSettings, secret: str, deadline: float) -> None:
     """One AUTH command (RFC 4954), with a password or an access token as ``secret``.
 
-    Raises the reply's meaning: ``AccountProblem`` for a refusal, ``Temporary`` for "later".
+    Raises the reply's meaning: ``AccountProblem`` for a refusal (of a token: ``RECONNECTION_NEEDED``), ``Temporary``
+    for "later".
     """
     mechanism = choose_mechanism(settings, connection.mechanisms)
+    rules = (*TOKEN_RULES, *RULES) if mechanism == "xoauth2" else RULES
     connection.learn(Phase.AUTH, (("mechanism", mechanism.upper()),))
     username = settings.username or ""
     detail = ""
@@ -57,15 +52,24 @@ async def sign_in(connection: Connection, settings: SmtpSettings, secret: str, d
     elif mechanism == "login":
         reply = await _auth_login(connection, username, secret, deadline)
     else:
-        reply = await _auth(connection, deadline, b"AUTH", b"XOAUTH2", auth_xoauth2_encode(username, secret))
+        reply = await _auth_xoauth2(connection, auth_xoauth2_encode(username, secret), deadline)
         if reply.code == CONTINUE:
             detail = token_status(reply.text)
             # The refusal comes as a challenge; the empty line asks for the real reply (Google's XOAUTH2 protocol).
             reply = await _auth(connection, deadline, b"")
     if reply.code != SUCCESS:
-        error = classify(Phase.AUTH, reply)
+        error = classify(Phase.AUTH, reply, rules)
         error.detail = f"{error.detail} {detail}".strip()
         raise error
+
+
+async def _auth_xoauth2(connection: Connection, response: bytes, deadline: float) -> Reply:
+    command = (b"AUTH", b"XOAUTH2", response)
+    if sum(map(len, command)) + len("  \r\n") <= LONGEST_COMMAND:
+        return await _auth(connection, deadline, *command)
+    # Too long for an initial response: it follows the empty challenge, where no command's limit applies.
+    reply = await _auth(connection, deadline, *command[:2])
+    return await _auth(connection, deadline, response) if reply.code == CONTINUE else reply
 
 
 async def _auth_login(connection: Connection, username: str, password: str, deadline: float) -> Reply:

@@ -17,9 +17,9 @@ from aiosmtplib.errors import SMTPException, SMTPResponseException
 from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.response import SMTPResponse
 
+from transports.certificate import tls_facts
 from transports.errors import AccountProblem, Code
 from transports.protocol import Facts
-from transports.smtp.certificate import tls_facts
 from transports.smtp.dial import verified_name
 from transports.smtp.failures import NAME, TRANSLATED, translate
 from transports.smtp.phases import Phase, Progress

@@ -9,6 +9,7 @@ import ssl
 
 from aiosmtplib import errors as client
 
+from transports.certificate import VERIFY_CODES
 from transports.errors import (
     AccountProblem,
     Code,
@@ -36,16 +37,6 @@ BROKEN: dict[Phase, Code] = {
     Phase.TLS: Code.TLS_FAILED,
 }
 """A broken wire in this phase; every other phase is ``CONNECTION_LOST``."""
-
-CERTIFICATE: dict[int, Code] = {
-    9: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
-    10: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
-    18: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
-    19: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
-    62: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_IP_ADDRESS_MISMATCH
-}
-"""OpenSSL's verify codes (x509_vfy.h); any other is ``CERTIFICATE_INVALID``."""
 
 # OpenSSL's reasons when what came was no TLS record at all, as from a server that expects STARTTLS.
 _PLAIN_TEXT = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
@@ -98,7 +89,7 @@ def _no_greeting(error: Exception, heard: bytes) -> str:
 
 def _certificate(error: Exception, phase: Phase) -> DeliveryError:
     code = getattr(error, "verify_code", 0)
-    return AccountProblem(CERTIFICATE.get(code, Code.CERTIFICATE_INVALID), f"verify code {code}", transport=NAME)
+    return AccountProblem(VERIFY_CODES.get(code, Code.CERTIFICATE_INVALID), f"verify code {code}", transport=NAME)
 
 
 def _tls(error: Exception, phase: Phase) -> DeliveryError:

@@ -2,11 +2,13 @@
 
 from transports.errors import AccountProblem, Code, DeliveryError
 from transports.protocol import TokenSource
-from transports.smtp.auth import current_token, sign_in
+from transports.smtp.auth import sign_in
 from transports.smtp.connection import Connection
 from transports.smtp.dial import dial, find_addresses
+from transports.smtp.failures import NAME
 from transports.smtp.phases import Phase, Progress
 from transports.smtp.settings import SmtpContext, SmtpSettings
+from transports.tokens import current_token
 
 
 async def open_connection(
@@ -17,24 +19,26 @@ async def open_connection(
     A refused token is renewed once and tried once more on a fresh connection; a refused password is never tried
     again. Raises a ``DeliveryError``; nothing stays open then, nor after a cancellation.
     """
-    source = settings.token_source
     if settings.username is None:
         return await _connect(settings, context, deadline, progress)
-    if source is None:
+    if settings.grant is None or context.tokens is None:
         return await _sign_in(settings, context, settings.password or "", deadline, progress)
-    token = await _token(source, deadline, progress, refresh=False)
+    source = context.tokens(settings.grant)
+    token = await _token(source, deadline, progress)
     try:
         return await _sign_in(settings, context, token, deadline, progress)
     except AccountProblem as error:
-        if error.code is not Code.SIGN_IN_REFUSED:
+        if error.code is not Code.RECONNECTION_NEEDED:
             raise
-    token = await _token(source, deadline, progress, refresh=True)
-    return await _sign_in(settings, context, token, deadline, progress)
+        renewed = await _token(source, deadline, progress, refused=token)
+        if renewed == token:
+            raise
+    return await _sign_in(settings, context, renewed, deadline, progress)
 
 
-async def _token(source: TokenSource, deadline: float, progress: Progress | None, *, refresh: bool) -> str:
+async def _token(source: TokenSource, deadline: float, progress: Progress | None, *, refused: str | None = None) -> str:
     try:
-        return await current_token(source, deadline, refresh=refresh)
+        return await current_token(source, deadline, NAME, refused=refused)
     except DeliveryError:
         # Before anything was connected, and yet a matter of the sign-in.
         if progress is not None:

@@ -22,7 +22,15 @@ from transports.smtp.settings import SmtpContext
 from transports.smtp.waiting_line import WaitingLine
 
 Opener = Callable[[float], Awaitable[Connection]]
-SIGN_IN_FAILURES = frozenset({Code.SIGN_IN_REFUSED, Code.SIGN_IN_MECHANISM, Code.SIGN_IN_REQUIRED})
+SIGN_IN_FAILURES = frozenset(
+    {
+        Code.SIGN_IN_REFUSED,
+        Code.SIGN_IN_MECHANISM,
+        Code.SIGN_IN_REQUIRED,
+        Code.RECONNECTION_NEEDED,
+        Code.ACCESS_POLICY,
+    }
+)
 """Refusals that a further attempt could turn into a lock-out."""
 
 
@@ -69,7 +77,7 @@ class Pool:
 
     def crowd(self) -> bool:
         """Notes that the server has too many connections of ours; False when there is no other one to wait for."""
-        others = self._live - 1
+        others = self._live - 1 + len(self._goodbyes)
         if others < 1:
             return False
         self._limit, self._limited_at = max(1, min(self._limit - 1, others)), self._context.clock()
@@ -97,7 +105,9 @@ class Pool:
         self._proven = self._proven and not fresh
         while True:
             self._check()
-            connection = self._kept(fresh)
+            # A server that has too many of ours counts those as well that are about to leave.
+            crowded = bool(self._goodbyes) and self._live + self._opening + len(self._goodbyes) > self._limit
+            connection = None if crowded else self._kept(fresh)
             if connection is not None:
                 return connection
             self._recover()

@@ -1,6 +1,7 @@
 """From a reply to a decision: the pure reading of the tables in ``reply_rules``."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transports.errors import Code, DeliveryError, OutcomeUnknown, RecipientDeferred, Temporary
@@ -41,7 +42,7 @@ class Reply:
         return f"{self.code} {self.code // 100}.{self.enhanced}" if self.enhanced else str(self.code)
 
 
-def classify(phase: Phase, reply: Reply) -> DeliveryError:
+def classify(phase: Phase, reply: Reply, rules: Sequence[Rule] = RULES) -> DeliveryError:
     """What ``reply``, which is not the success ``phase`` waits for, means.
 
     Every reply has a decision; one that no row knows is ``Temporary(UNKNOWN_REPLY)``, or ``OutcomeUnknown`` when it
@@ -49,20 +50,20 @@ def classify(phase: Phase, reply: Reply) -> DeliveryError:
     """
     if phase is Phase.BODY and not 400 <= reply.code <= 599:
         return OutcomeUnknown(Code.OUTCOME_UNKNOWN, reply.numbers, transport=NAME)
-    rule = find_rule(phase, reply)
+    rule = find_rule(phase, reply, rules)
     if rule is None:
         error = RecipientDeferred if phase is Phase.RCPT else Temporary
         return error(Code.UNKNOWN_REPLY, reply.numbers, transport=NAME)
     return rule.error(rule.reason, reply.numbers, transport=NAME, retry_after=rule.retry_after)
 
 
-def find_rule(phase: Phase, reply: Reply) -> Rule | None:
+def find_rule(phase: Phase, reply: Reply, rules: Sequence[Rule] = RULES) -> Rule | None:
     """The first row that fits, or None for a reply nobody agreed on."""
     code, enhanced = str(reply.code), reply.enhanced
     # Replies repeat addresses, and whoever chose one (`relay@…`, `blocklist@…`) must not choose the verdict.
     text = _ADDRESS.sub("", reply.text.lower())
     unknown = reply.code >= 500 and reply.code not in KNOWN and phase in _STRICT
-    for rule in RULES:
+    for rule in rules:
         if phase not in rule.phases or not code.startswith(rule.code):
             continue
         if not (_subject(rule.enhanced, enhanced) and (not rule.text or re.search(rule.text, text))):

@@ -120,12 +120,16 @@ RULES: tuple[Rule, ...] = (
     # signing in
     Rule(AUTH, "454", "7.0", r"too many", Throttled, Code.THROTTLED, 5 * MINUTE, GMAIL),
     Rule(AUTH, "4", "", "", Temporary, Code.SIGN_IN_UNAVAILABLE, None, f"{SASL} (432, 454); 421"),
+    Rule(
+        AUTH, "535", "7.139", r"credentials were incorrect", AccountProblem, Code.SIGN_IN_REFUSED, None, EXCHANGE_AUTH
+    ),
     Rule(AUTH, "535", "7.139", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE_AUTH),
     Rule(AUTH, "5", "7.30", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, BASIC_AUTH),
     Rule(AUTH, "5", "7.57", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, EXCHANGE_AUTH),
     Rule(AUTH, "530", "", "", AccountProblem, Code.SIGN_IN_REQUIRED, None, SASL),
     Rule(AUTH, "534", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL}; Gmail 5.7.9 app password"),
     Rule(AUTH, "535", "", "", AccountProblem, Code.SIGN_IN_REFUSED, None, SASL),
+    Rule(AUTH, "504", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL}: 5.7.4, 5.5.4"),
     Rule(AUTH, "538", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, SASL),
     Rule(AUTH, "5", "7.", "", AccountProblem, Code.SIGN_IN_REFUSED, None, f"{ENHANCED}: policy"),
     Rule(AUTH, "5", "", "", AccountProblem, Code.SIGN_IN_MECHANISM, None, f"{SASL} (500, 501, 504): not understood"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from transports.protocol import TokenSource
+from transports.protocol import Tokens
 from transports.smtp.guard import Guard, Resolver
 from transports.smtp.observer import ConnectionObserver, SilentObserver
 from transports.smtp.resolver import system_resolver
@@ -24,7 +24,8 @@ class Security(StrEnum):
 class SmtpSettings:
     """One account at one submission server. Equal settings mean the same transport can be kept.
 
-    With ``token_source`` the sign-in is XOAUTH2, else ``password`` is used; without ``username`` there is none.
+    With ``grant`` the sign-in is XOAUTH2 with tokens of that grant, else ``password`` is used; without ``username``
+    there is none.
     ``Security.NONE`` is for a relay on the platform's own network; a sign-in over it must be allowed by
     ``plaintext_sign_in`` as well, else ``ValueError``.
     """
@@ -34,7 +35,7 @@ class SmtpSettings:
     security: Security
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    token_source: TokenSource | None = field(default=None, repr=False, compare=False)
+    grant: str | None = None
     max_connections: int = 4
     plaintext_sign_in: bool = False
 
@@ -43,8 +44,8 @@ class SmtpSettings:
             raise ValueError("max_connections must be at least 1")
         if self.username is None:
             return
-        if (self.password is None) == (self.token_source is None):
-            raise ValueError("a username needs either a password or a token source")
+        if (self.password is None) == (self.grant is None):
+            raise ValueError("a username needs either a password or a grant")
         if self.security is Security.NONE and not self.plaintext_sign_in:
             raise ValueError("a sign-in without TLS must be allowed by plaintext_sign_in")
 
@@ -55,13 +56,15 @@ class SmtpContext:
 
     ``ssl_context`` must verify certificates and host names (``ValueError`` otherwise). ``guard`` is None only for
     the platform's own relay. ``clock`` is monotonic and serves the ages of kept connections; deadlines run on the
-    event loop's clock. ``address_pause`` is how long a check behind the guard takes at least to say that a host cannot
-    be used, whatever the reason.
+    event loop's clock. ``tokens`` serves settings with a grant, and may be None where there are none.
+    ``address_pause`` is how long a check behind the guard takes at least to say that a host cannot be used, whatever
+    the reason.
     """
 
     ssl_context: ssl.SSLContext
     guard: Guard | None
     local_hostname: str
+    tokens: Tokens | None = None
     address_pause: float = 1.0
     connect_timeout: float = 15.0
     command_timeout: float = 30.0

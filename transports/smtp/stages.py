@@ -1,9 +1,7 @@
-"""The phases of a check told as the stages an administrator knows."""
+"""The phases of an SMTP exchange told as the stages an administrator knows."""
 
-from collections.abc import Callable, Sequence
-
-from transports.errors import DeliveryError
-from transports.protocol import Facts, OnStage, Stage
+from transports import stages
+from transports.protocol import Facts
 from transports.smtp.phases import Phase
 
 _STAGES: dict[Phase, str] = {
@@ -17,54 +15,16 @@ _STAGES: dict[Phase, str] = {
 }
 """Greeting and EHLO belong to whatever stage is under way: with implicit TLS they come after the handshake."""
 
-_ORDER = ("address", "connect", "tls", "sign_in", "sender")
 
-
-class Stages:
-    """Collects stages from phases. A stage that was passed is not entered again (a token that was renewed)."""
-
-    def __init__(self, clock: Callable[[], float], on_stage: OnStage | None = None) -> None:
-        self._clock = clock
-        self._on_stage = on_stage
-        self._ended: list[Stage] = []
-        self._name = ""
-        self._since = 0.0
-        self._facts: Facts = ()
-
-    @property
-    def current(self) -> str:
-        """The stage under way."""
-        return self._name or _ORDER[0]
+class Stages(stages.Stages):
+    """Collects stages from phases."""
 
     def entered(self, phase: Phase) -> None:
-        """Told of every phase; a new stage means that the one before was passed."""
-        name = _STAGES.get(phase, self._name)
-        if name == self._name or (self._name and _ORDER.index(name) < _ORDER.index(self._name)):
-            return
-        self._finish()
-        self._name, self._since, self._facts = name, self._clock(), ()
+        """Told of every phase."""
+        name = _STAGES.get(phase)
+        if name is not None:
+            self.enter(name)
 
     def learnt(self, phase: Phase, facts: Facts) -> None:
-        """Told of what is worth showing of the stage that ``phase`` belongs to; no use when that one is over."""
-        if _STAGES.get(phase) == self._name:
-            self._facts = facts
-
-    def passed(self) -> Sequence[Stage]:
-        """All stages, all of them passed."""
-        self._finish()
-        return tuple(self._ended)
-
-    def failed(self, error: DeliveryError) -> Sequence[Stage]:
-        """The stages passed and the one that failed."""
-        seconds = self._clock() - self._since if self._name else 0.0
-        self._end(Stage(self.current, False, seconds, error.code, error.detail, self._facts))
-        return tuple(self._ended)
-
-    def _finish(self) -> None:
-        if self._name:
-            self._end(Stage(self._name, True, self._clock() - self._since, facts=self._facts))
-
-    def _end(self, stage: Stage) -> None:
-        self._ended.append(stage)
-        if self._on_stage is not None:
-            self._on_stage(stage)
+        """Told of what is worth showing of the stage that ``phase`` belongs to."""
+        self.learn(_STAGES.get(phase, ""), facts)

@@ -14,6 +14,7 @@ from transports.smtp.pool import SIGN_IN_FAILURES, Pool
 from transports.smtp.probing import offer
 from transports.smtp.settings import SmtpContext, SmtpSettings
 from transports.smtp.stages import Stages
+from transports.smtp.token_rules import SIGNED_IN
 from transports.smtp.transaction import deliver
 
 
@@ -27,6 +28,8 @@ class SmtpTransport:
     """Hands mails to one account at one submission server; see :class:`transports.protocol.Transport`."""
 
     def __init__(self, settings: SmtpSettings, *, context: SmtpContext) -> None:
+        if settings.grant is not None and context.tokens is None:
+            raise ValueError("settings with a grant need a context with tokens")
         self._settings = settings
         self._context = context
         self._pool = Pool(self._open, settings.max_connections, context)
@@ -56,6 +59,8 @@ class SmtpTransport:
                             raise
                     elif mails and not fresh and connection.mails == mails + 1 and _stale(connection, error):
                         fresh = True
+                    elif (problem := self._not_allowed(error)) is not None:
+                        raise problem from error
                     else:
                         raise
 
@@ -86,11 +91,16 @@ class SmtpTransport:
                 self._pool.refuse(error)
             if stages.current == "address":
                 await self._conceal(begun, deadline)
-            return stages.failed(error)
+            return stages.failed((connection and self._not_allowed(error)) or error)
         finally:
             if connection is not None:
                 await connection.quit()
         return ended
+
+    def _not_allowed(self, error: DeliveryError) -> AccountProblem | None:
+        """What an error means that a mail met although a token was taken; None for any other."""
+        code = SIGNED_IN.get(error.code) if self._settings.grant is not None else None
+        return None if code is None else AccountProblem(code, error.detail, transport=NAME)
 
     async def _conceal(self, begun: float, deadline: float) -> None:
         # How quickly a name was found or refused would tell a tenant which names exist in our network.

@@ -1,11 +1,22 @@
-"""What is worth showing of a connection whose certificate was verified; verifying it is the handshake's work."""
+"""What is worth showing of a certificate that was verified, and what OpenSSL says of one that was not."""
 
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from transports.errors import Code
 from transports.protocol import Facts
+
+VERIFY_CODES: dict[int, Code] = {
+    9: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: Code.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    18: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+    19: Code.CERTIFICATE_SELF_SIGNED,  # X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
+    62: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: Code.CERTIFICATE_NAME_MISMATCH,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+"""OpenSSL's verify codes (x509_vfy.h); any other is ``CERTIFICATE_INVALID``."""
 
 _LONGEST = 100
 _NAMES = ("organizationName", "commonName")
