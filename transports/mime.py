@@ -1,8 +1,9 @@
 """A mail as the bytes of an Internet message (RFC 5322, 2045–2049), straight from the frozen value.
 
 No ``email.message``: that costs a millisecond a mail. The same mail gives the same bytes every time. Lines end with
-CRLF and have at most 998 octets; dot-stuffing and the envelope are the business of the SMTP transport. There is never
-a *Bcc* field. Control characters cannot reach a header (``headers``).
+CRLF and have at most 998 octets; dot-stuffing and the envelope are the business of the SMTP transport. There is a
+*Bcc* field only where a provider without an envelope is to take it out. Control characters cannot reach a header
+(``headers``).
 
 With ``utf8`` only addresses are written as raw UTF-8 (RFC 6532): names, subject and file names stay encoded, which
 every reader understands, and the bodies are ASCII in any case.
@@ -30,11 +31,14 @@ def needs_smtputf8(mail: Mail) -> bool:
     return bool(mail.bcc) and any(needs_utf8(mailbox.address) for _, mailbox in mail.recipients())
 
 
-def render(mail: Mail, *, utf8: bool) -> bytes:
+def render(mail: Mail, *, utf8: bool, bcc: bool = False) -> bytes:
     """The whole message, to be sent with SMTPUTF8 if ``utf8``; otherwise it is pure ASCII.
 
     Without ``utf8`` a mailbox of *To*, *Cc* or *Reply-To* whose local part is not ASCII is shown as an empty group
     (RFC 6857), for the sake of the other recipients.
+
+    ``bcc`` adds the *Bcc* field. It is for providers that read the recipients from the header and take this field out
+    before anybody gets the mail; everywhere else it tells all recipients who the hidden ones are.
 
     Raises:
         MessageRefused: an address, identifier or further field is malformed (``message_refused``), or the sender
@@ -45,6 +49,7 @@ def render(mail: Mail, *, utf8: bool) -> bytes:
         sender_field(mail.sender, utf8),
         address_field("To", mail.to, utf8) if mail.to else "",
         address_field("Cc", mail.cc, utf8) if mail.cc else "",
+        address_field("Bcc", mail.bcc, utf8) if bcc and mail.bcc else "",
         "" if mail.to or mail.cc else "To: undisclosed-recipients:;",
         address_field("Reply-To", mail.reply_to, utf8) if mail.reply_to else "",
         unstructured("Subject", mail.subject),

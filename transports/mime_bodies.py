@@ -103,9 +103,7 @@ def attachment_part(attachment: Attachment) -> Part:
     Raises:
         MessageRefused: the content id holds anything but printable ASCII without spaces and brackets.
     """
-    filename = clean(attachment.filename).replace("/", "_").replace("\\", "_").strip()
-    if not filename.strip("."):
-        filename = ""
+    filename = file_name(attachment.filename)
     content_type = _content_type(attachment.content_type)
     disposition = ["attachment" if attachment.content_id is None else "inline"]
     if filename:
@@ -117,10 +115,30 @@ def attachment_part(attachment: Attachment) -> Part:
         fold("Content-Disposition", _with_semicolons(disposition)),
     ]
     if attachment.content_id is not None:
-        if not _CONTENT_ID.fullmatch(attachment.content_id):
-            raise refused("Content-ID")
-        fields.append(f"Content-ID: <{attachment.content_id}>")
+        fields.append(f"Content-ID: <{checked_content_id(attachment.content_id)}>")
     return Part("\r\n".join([*fields, ""]), (_base64(attachment.content),))
+
+
+def file_name(value: str) -> str:
+    """The name of a file as it may be shown: without control characters and path separators; nothing for dots alone."""
+    name = clean(value).replace("/", "_").replace("\\", "_").strip()
+    return name if name.strip(".") else ""
+
+
+def media_type(value: str) -> str:
+    """``type/subtype`` of a content type, by the rules of :func:`attachment_part`."""
+    return _content_type(value)[0]
+
+
+def checked_content_id(value: str) -> str:
+    """The content id, without angle brackets.
+
+    Raises:
+        MessageRefused: it holds anything but printable ASCII without spaces and brackets.
+    """
+    if not _CONTENT_ID.fullmatch(value):
+        raise refused("Content-ID")
+    return value
 
 
 def _with_semicolons(values: Sequence[str]) -> list[str]:

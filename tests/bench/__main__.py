@@ -1,6 +1,7 @@
 """``make bench``: how fast a consumer drains waiting events to a server that takes everything, and what that costs.
 
-``make bench ARGS=web`` measures the settings page instead (:mod:`tests.bench.web`).
+``make bench ARGS=web`` measures the settings page instead (:mod:`tests.bench.web`), ``make bench ARGS=providers``
+sending by the API transports (:mod:`tests.bench.providers`).
 
 Prints a table, or with ``--json`` one object. No number is ever asserted: machines differ.
 """
@@ -26,7 +27,7 @@ import psutil
 from deploy.local.broker_for_use import LocalBroker, broker_for_use
 from deploy.local.children import Children
 from deploy.local.ports import LOOPBACK, free_block, listens
-from tests.bench import web
+from tests.bench import providers, web
 from tests.environment import AT_START, clean
 from tests.running import ConsumerProcess, command, environment
 from tests.running_broker import an_event, publish
@@ -50,6 +51,9 @@ def main() -> None:
     """Parses the arguments, runs, prints."""
     if sys.argv[1:2] == ["web"]:
         web.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["providers"]:
+        providers.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000, help="waiting events (default 10000)")

@@ -6,14 +6,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
+from tests.contract.gmail_harness import GmailHarness
+from tests.contract.graph_harness import GraphHarness
 from tests.contract.harness import Harness
+from tests.contract.http_harness import HttpHarness
 from tests.contract.smtp_harness import SmtpHarness
+from tests.contract.xoauth2_harness import Xoauth2Harness
 from tests.fixtures_tls import TestCertificates
 from transports.smtp.settings import Security
 
-HARNESSES = {
+HARNESSES: Mapping[str, Callable[[TestCertificates], Harness]] = {
     "smtp-starttls": lambda tls: SmtpHarness(tls, Security.STARTTLS),
     "smtp-implicit-tls": lambda tls: SmtpHarness(tls, Security.TLS),
+    "gmail": GmailHarness,
+    "smtp-xoauth2": lambda tls: Xoauth2Harness(tls, Security.STARTTLS),
+    "microsoft365-mime": lambda tls: GraphHarness(tls, own_address=True),
+    "microsoft365-json": lambda tls: GraphHarness(tls, own_address=False),
 }
 
 
@@ -25,6 +33,8 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 @pytest.fixture(params=sorted(HARNESSES))
 async def harness(request: pytest.FixtureRequest, tls: TestCertificates) -> AsyncIterator[Harness]:
     """Each transport's test bed in turn."""
-    bed: Harness = HARNESSES[request.param](tls)
+    bed = HARNESSES[request.param](tls)
+    if isinstance(bed, HttpHarness):
+        await bed.start()
     yield bed
     await bed.close()

@@ -15,12 +15,15 @@ CANARY = "canary@provider.example"
 class Harness(Protocol):
     """``secret`` is the password or token in use; ``name`` is the transport's.
 
-    ``facts`` are the names of what each stage of a check that passes has learnt.
+    ``facts`` are the names of what each stage of a check that passes has learnt. ``envelope`` says that the recipients
+    are told beside the mail and judged one by one; without it they are those whom the header fields name, and a mail is
+    taken for all of them or for none.
     """
 
     name: str
     secret: str
     facts: Mapping[str, frozenset[str]]
+    envelope: bool
 
     def make(self) -> Transport:
         """A transport whose settings are right."""
@@ -38,10 +41,10 @@ class Harness(Protocol):
         """How often somebody tried to sign in."""
 
     def refuse_recipient(self, address: str) -> None:
-        """This recipient is refused for good."""
+        """This recipient is refused for good; without an envelope, every mail because of a recipient."""
 
     def defer_recipient(self, address: str) -> None:
-        """This recipient is put off."""
+        """This recipient is put off. Only with an envelope."""
 
     def refuse_mail(self) -> None:
         """Every mail is refused for good as a whole."""

@@ -14,6 +14,7 @@ from transports.smtp.settings import Security
 class SmtpHarness:
     name = "smtp"
     secret = PASSWORD
+    envelope = True
     facts: Mapping[str, frozenset[str]] = MappingProxyType(
         {"tls": frozenset({"protocol", "issuer", "subject", "expires"}), "sign_in": frozenset({"mechanism"})}
     )

@@ -3,9 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transports.http import Http
 from transports.protocol import Tokens
+
+if TYPE_CHECKING:
+    from transports.http import Http
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,15 @@ class Microsoft365Settings:
 
 @dataclass(frozen=True, slots=True)
 class GraphContext:
-    """What all Microsoft 365 transports of a process share.
+    """What all Microsoft 365 transports of a process share; times in seconds.
 
-    ``url`` is Graph's, without path and final slash; ``clock`` is monotonic, in seconds.
+    ``url`` is Graph's, without path and final slash; ``clock`` is monotonic, ``wall_clock`` counts from 1970.
+    ``refusal_pause`` is how long a refused grant is not tried again.
     """
 
-    http: Http
+    http: "Http"
     tokens: Tokens
     url: str = "https://graph.microsoft.com"
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    refusal_pause: float = 900.0
