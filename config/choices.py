@@ -6,9 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from config.oauth.values import Method, Provider, Way
+from transports import settings as transport_settings
 from transports.errors import Code
 from transports.message import Mailbox
-from transports.smtp.settings import SmtpSettings
+
+TransportSettings = transport_settings.TransportSettings
+"""What the transport of an organisation is built from, whatever its kind."""
 
 _ORGANIZATION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -24,6 +28,11 @@ class TransportKind(StrEnum):
     SMTP = "smtp"
     MICROSOFT365 = "microsoft365"
     GMAIL = "gmail"
+
+    @classmethod
+    def of(cls, provider: Provider) -> "TransportKind":
+        """The kind that mail leaves by with a grant of this provider, in either way."""
+        return cls.MICROSOFT365 if provider is Provider.MICROSOFT else cls.GMAIL
 
 
 class Status(StrEnum):
@@ -49,19 +58,27 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationSettings:
-    """How one organisation's mail leaves. ``version`` grows with every change of it, but not by a suspension."""
+    """How one organisation's mail leaves. ``version`` grows with every change of it, but not by a suspension.
+
+    ``kind`` is what was chosen; ``account`` is built from, and is an ``SmtpSettings`` with a grant where the account of
+    a provider is used by SMTP. It is ``None`` only for a kind that this code cannot build.
+    """
 
     organization: str
     version: int
     kind: TransportKind
     sender: Mailbox
-    smtp: SmtpSettings | None
+    account: TransportSettings | None
     suspension: Suspension | None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What may be shown of an organisation's settings, as it is stored, even where it makes no sense; no secrets."""
+    """What may be shown of an organisation's settings, as it is stored, even where it makes no sense; no secrets.
+
+    ``grant_id``, ``way``, ``method``, ``account_email`` and ``account_name`` are those of a connected account: which
+    one consented, how (:class:`~config.oauth.values.Method`) and how mail leaves with it.
+    """
 
     organization: str
     version: int
@@ -77,6 +94,11 @@ class Summary:
     suspended_code: str | None
     suspended_at: datetime | None
     retry_at: datetime | None
+    grant_id: str | None = None
+    way: Way | None = None
+    method: Method | None = None
+    account_email: str = ""
+    account_name: str = ""
 
     @property
     def status(self) -> Status:

@@ -12,8 +12,12 @@ from config.actors import Actor
 from config.store import Store
 from config.store_history import HistoryRows
 
-_FIELDS: Final = ("kind", "host", "port", "security", "username", "sender_address", "sender_alias")
-"""What is shown of settings, in the order of the form; the password stands behind the user name."""
+_SERVER: Final = ("host", "port", "security", "username")
+_FIELDS: Final = ("kind", "account", "method", "way", *_SERVER, "sender_address", "sender_alias")
+"""What is shown of settings, in the order of the form; the password stands behind the user name.
+
+``account`` is the address of a connected account, ``method`` whose consent it rests on, ``way`` how mail leaves by it.
+"""
 _PASSWORD: Final = "password"  # noqa: S105 - the name of a field
 
 

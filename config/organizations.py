@@ -2,44 +2,38 @@
 
 Every change has a number from one counter (:mod:`config.store_organizations`), and what a person changed is noted in
 the history in the same transaction. An organisation that returned to the platform default keeps an empty row, so that
-caches learn of it. A row that exists but makes no sense to this code is an error and never "nothing configured" (R6).
+caches learn of it. What only reads is in :mod:`config.organizations_reading`.
 
-Not here: caching (:mod:`config.directory`), what a form may contain (:mod:`config.smtp_form`), who is told.
+Not here: caching (:mod:`config.directory`), what a form may contain (:mod:`config.smtp_form`,
+:mod:`config.provider_form`), how an account is connected (:mod:`config.grants`), who is told.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
-from config import organizations_password, smtp_form, store_drafts, store_history, store_trials
+from config import organizations_password, provider_form, store_drafts, store_grants, store_history, store_trials
 from config.actors import OPERATOR, Actor
 from config.choices import OrganizationSettings, Status, Summary, Suspension, TransportKind, valid_organization_id
 from config.directory import Directory
-from config.errors import (
-    InvalidSettings,
-    SecretUnreadable,
-    SettingsChanged,
-    SettingsUnreadable,
-    UnknownOrganization,
-)
+from config.errors import SettingsChanged, TrialEnded, UnknownOrganization
 from config.history import Action, FieldChange, differences, entry
-from config.languages import N_
-from config.organizations_rows import is_nothing, settings_of, smtp_columns, summary_of
-from config.secrets import SecretBox
+from config.organizations_account import account_in_use, account_of
+from config.organizations_reading import SMTP_PORTS, OrganizationReading, ProviderCandidate
+from config.organizations_rows import provider_columns, shown_of, smtp_columns
+from config.provider_form import ProviderForm
 from config.smtp_form import SmtpForm
-from config.store import Store
-from config.store_drafts import DraftRows
-from config.store_organizations import Change, OrganizationRows
+from config.store_organizations import Change
+from config.trials import LONGEST_RUN
 from transports.errors import Code
-from transports.smtp.guard import Network
-from transports.smtp.settings import SmtpSettings
 
 __all__ = [
     "SMTP_PORTS",
     "Directory",
     "OrganizationSettings",
     "Organizations",
+    "ProviderCandidate",
+    "ProviderForm",
     "SmtpForm",
     "Status",
     "Summary",
@@ -48,86 +42,17 @@ __all__ = [
     "valid_organization_id",
 ]
 
-SMTP_PORTS: Final = (25, 465, 587, 2525)
-_PAGE: Final = 500
 
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Organizations:
+class Organizations(OrganizationReading):
     """All methods raise :class:`~config.errors.StoreUnavailable`; ``now`` is the wall clock with a time zone.
 
-    ``ports`` and ``allow_networks`` are those of the guard that the transports are built with.
+    ``ports`` and ``allow_networks`` are those of the guard that the transports are built with, ``servers`` are the
+    providers' SMTP servers.
+
+    Every method that puts settings to use takes: ``expected``, the version of the settings that they were made from, 0
+    for none (``None`` replaces whatever there is); ``draft_saved_at``, when the draft was saved that goes with it, but
+    not one that somebody saved since; ``trial_id``, the trial that they passed, which must still be running.
     """
-
-    def __init__(
-        self,
-        store: Store,
-        box: SecretBox,
-        *,
-        ports: Collection[int] = SMTP_PORTS,
-        allow_networks: Collection[Network] = (),
-        now: Callable[[], datetime] = _utc_now,
-    ) -> None:
-        self._rows = OrganizationRows(store)
-        self._drafts = DraftRows(store)
-        self._box = box
-        self._ports = ports
-        self._allow_networks = allow_networks
-        self._now = now
-
-    async def get(self, organization: str) -> OrganizationSettings | None:
-        """How the organisation's mail leaves; ``None`` only when nothing is configured.
-
-        Raises:
-            SettingsUnreadable: something is, but it cannot be read.
-        """
-        try:
-            row = await self._rows.get(organization)
-            if row is None or is_nothing(row):
-                return None
-            return settings_of(row, self._box)
-        except (SecretUnreadable, ValueError, TypeError) as error:
-            problem = str(error) if isinstance(error, SecretUnreadable) else "they are not those of a known transport"
-            raise SettingsUnreadable(organization, problem) from error
-
-    async def describe(self, organization: str) -> Summary | None:
-        """What may be shown of the settings; needs no key."""
-        row = await self._rows.get(organization)
-        return None if row is None or row["kind"] is None else summary_of(row)
-
-    async def summaries(self) -> AsyncIterator[Summary]:
-        """Every organisation with a transport, in the order of their ids, read page by page."""
-        after = ""
-        while page := await self._rows.page(after, _PAGE):
-            for row in page:
-                yield summary_of(row)
-            after = page[-1]["organization"]
-
-    async def smtp_candidate(self, organization: str, form: SmtpForm) -> SmtpForm:
-        """The form as it would be stored, its password filled in: a blank one is the draft's, else the one in use.
-
-        A stored password is only used for the same host and user name, so that nobody can have it sent elsewhere.
-
-        Raises:
-            InvalidSettings: the form has mistakes.
-            SettingsUnreadable: the stored password is needed and cannot be opened.
-        """
-        clean = self._checked(organization, form)
-        if clean.username is None or clean.password is not None:
-            return clean
-        rows = await self._drafts.get(organization), await self._rows.get(organization)
-        try:
-            return replace(clean, password=organizations_password.opened(organization, clean, *rows, self._box))
-        except SecretUnreadable as error:
-            raise SettingsUnreadable(organization, str(error)) from error
-
-    @staticmethod
-    def smtp_settings(form: SmtpForm) -> SmtpSettings:
-        """What a transport is built from, for a form that :meth:`smtp_candidate` gave."""
-        return smtp_form.smtp_settings(form)
 
     async def configure_smtp(
         self,
@@ -137,33 +62,28 @@ class Organizations:
         actor: Actor = OPERATOR,
         expected: int | None = None,
         draft_saved_at: datetime | None = None,
+        trial_id: str | None = None,
     ) -> int:
         """Makes this SMTP server the organisation's transport and lifts a suspension; returns the new version.
 
-        A blank password keeps the one in use, as in :meth:`smtp_candidate`. ``expected`` is the version of the settings
-        that the form was made from, 0 for none; ``None`` replaces whatever there is. The draft that was
-        ``draft_saved_at`` is discarded with it, but not one that somebody saved since. The same settings stay verified.
+        A blank password keeps the one in use, as in :meth:`smtp_candidate`. The same settings stay verified. A
+        connected account that was in use is retired.
 
         Raises:
             InvalidSettings: the form has mistakes.
             SettingsChanged: the settings in use have another version than ``expected``.
+            TrialEnded: the trial does not run any more.
             ConfigurationError: there is a password and no key to seal it with.
         """
         clean = self._checked(organization, form)
         async with self._rows.changing(organization) as change:
+            _expect(organization, change, expected)
             before = change.before
-            if expected is not None and expected != (before["version"] if before and before["kind"] else 0):
-                raise SettingsChanged(organization)
             sealed, password_changed = organizations_password.sealed(organization, clean, before, self._box)
-            values = {
-                **smtp_columns(clean),
-                "password_sealed": sealed,
-                "limits": before and before["limits"],
-                "enabled_at": (before and before["enabled_at"]) or self._now(),
-            }
-            fields = differences(before, values, password=password_changed)
-            verified_at = before["verified_at"] if before and not fields else None
-            await self._rows.put(change, organization, {**values, "verified_at": verified_at})
+            values = {**smtp_columns(clean), "password_sealed": sealed}
+            fields = differences(shown_of(before), values, password=password_changed)
+            await store_grants.retire(change.connection, organization, self._now(), store_grants.ACTIVE)
+            await self._put(change, organization, values, same=not fields, trial_id=trial_id)
             await self._note(change, organization, actor, Action.CONFIGURED, fields)
             if draft_saved_at is not None:
                 await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
@@ -171,10 +91,59 @@ class Organizations:
                 await store_drafts.forget_password(change.connection, organization)
             return change.number
 
+    async def configure_provider(
+        self,
+        organization: str,
+        form: ProviderForm,
+        *,
+        actor: Actor = OPERATOR,
+        expected: int | None = None,
+        draft_saved_at: datetime | None = None,
+        trial_id: str | None = None,
+    ) -> int:
+        """Makes a connected account the organisation's transport and lifts a suspension; returns the new version.
+
+        The account is the candidate, or the one in use already, which then only gets another sender; one that it
+        takes the place of is retired. Settings stay verified as long as account, method, way and sender are the same.
+
+        Raises:
+            InvalidSettings: the form has mistakes.
+            SettingsChanged: the settings in use have another version than ``expected``, or the account is no longer
+                connected.
+            TrialEnded: the trial does not run any more.
+        """
+        async with self._rows.changing(organization) as change:
+            _expect(organization, change, expected)
+            await self._use(change, organization, form, actor, trial_id)
+            if draft_saved_at is not None:
+                await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
+            return change.number
+
+    async def reconnect(self, organization: str, *, actor: Actor = OPERATOR, expected: int | None = None) -> int | None:
+        """Puts a fresh consent of the account in use in its place, the sender as it was; returns the new version.
+
+        ``None``, and nothing is changed, when there is no candidate, or it is another account, or another way or
+        method of using it: such settings are to be tried first.
+
+        Raises:
+            SettingsChanged: the settings in use have another version than ``expected``.
+        """
+        async with self._rows.changing(organization) as change:
+            _expect(organization, change, expected)
+            before = change.before
+            used = account_in_use(before) if before else None
+            row = await store_grants.candidate(change.connection, organization)
+            if before is None or used is None or row is None or not used.same_use(account_of(row)):
+                await change.connection.rollback()
+                return None
+            form = ProviderForm(before["sender_address"] or "", before["sender_alias"] or "", row["id"])
+            await self._use(change, organization, form, actor, None)
+            return change.number
+
     async def disconnect(self, organization: str, *, actor: Actor = OPERATOR, expected: int | None = None) -> int:
         """Returns the organisation to the platform default; returns the new version. ``expected`` is the one looked at.
 
-        Its settings, the draft and the passwords in both are forgotten.
+        Its settings, the draft and the passwords in both are forgotten; connected accounts are retired, to be revoked.
 
         Raises:
             UnknownOrganization: it has no transport.
@@ -183,11 +152,12 @@ class Organizations:
         async with self._rows.changing(organization) as change:
             if change.before is None or change.before["kind"] is None:
                 raise UnknownOrganization(organization)
-            if expected is not None and change.before["version"] != expected:
-                raise SettingsChanged(organization)
-            fields = differences(change.before, None, password=change.before["password_sealed"] is not None)
+            _expect(organization, change, expected)
+            had_password = change.before["password_sealed"] is not None
+            fields = differences(shown_of(change.before), None, password=had_password)
             await self._rows.clear(change, organization)
             await store_drafts.discard(change.connection, organization)
+            await store_grants.retire(change.connection, organization, self._now(), *store_grants.LIVE)
             await store_trials.break_off(change.connection, organization, self._now())
             await self._note(change, organization, actor, Action.DISCONNECTED, fields)
             return change.number
@@ -227,24 +197,49 @@ class Organizations:
         values = {"suspended_code": None, "suspended_at": None, "retry_at": None}
         return await self._rows.set_suspension(organization, version, values, suspended=True)
 
-    async def suspended(self) -> Mapping[str, int]:
-        """How many organisations are suspended, by reason code."""
-        return await self._rows.suspended()
+    async def _use(
+        self, change: Change, organization: str, form: ProviderForm, actor: Actor, trial_id: str | None
+    ) -> None:
+        row = await store_grants.live(change.connection, organization, form.grant_id)
+        if row is None:
+            raise SettingsChanged(organization)
+        clean = provider_form.checked(form, row["email"])
+        if row["state"] == store_grants.CANDIDATE:
+            await store_grants.activate(change.connection, organization, row["id"], self._now())
+        account, before = account_of(row), change.before
+        used = account_in_use(before) if before else None
+        values = provider_columns(clean, account)
+        shown = {**values, "account": account.identity.email, "method": account.method.value}
+        had_password = before is not None and before["password_sealed"] is not None
+        fields = differences(shown_of(before), shown, password=had_password)
+        # Another address of one and the same account is no reason to verify it anew.
+        same = used is not None and used.same_use(account) and not {field.name for field in fields} - {"account"}
+        await self._put(change, organization, values, same=same, trial_id=trial_id)
+        await self._note(change, organization, actor, Action.CONFIGURED, fields)
 
-    async def changes_since(self, number: int | None) -> tuple[int, tuple[str, ...] | None]:
-        """The number of the newest change, and the organisations changed after ``number`` (``None``: not asked).
-
-        Changes of suspensions count, and so do disconnected and deleted organisations. A change may be told twice,
-        but none with a number up to the returned one is missed. ``None`` instead of more than a thousand of them.
-        """
-        return await self._rows.changes_since(number)
-
-    def _checked(self, organization: str, form: SmtpForm) -> SmtpForm:
-        if not valid_organization_id(organization):
-            raise InvalidSettings([("organization", N_("must be 1 to 128 letters, digits or characters of . _ : -"))])
-        return smtp_form.checked(form, ports=self._ports, allow_networks=self._allow_networks)
+    async def _put(
+        self, change: Change, organization: str, values: Mapping[str, Any], *, same: bool, trial_id: str | None
+    ) -> None:
+        """Writes new settings; what was learnt, and that they were verified, stays where it still holds."""
+        before = change.before or {}
+        kept = {
+            "limits": before.get("limits") if before.get("kind") == values["kind"] else None,
+            "enabled_at": before.get("enabled_at") or self._now(),
+            "verified_at": before.get("verified_at") if same else None,
+        }
+        await self._rows.put(change, organization, {**values, **kept})
+        if trial_id is not None:
+            oldest = self._now() - LONGEST_RUN
+            if not await store_trials.is_running(change.connection, organization, trial_id, began_after=oldest):
+                raise TrialEnded
 
     async def _note(
         self, change: Change, organization: str, actor: Actor, action: Action, fields: tuple[FieldChange, ...] = ()
     ) -> None:
         await store_history.add(change.connection, organization, entry(self._now(), actor, action, fields))
+
+
+def _expect(organization: str, change: Change, version: int | None) -> None:
+    before = change.before
+    if version is not None and version != (before["version"] if before and before["kind"] else 0):
+        raise SettingsChanged(organization)

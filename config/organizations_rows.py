@@ -1,10 +1,11 @@
 """What an organisation's row means: settings to send by, or a summary to show. The only interpreter of the columns."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
-from config.choices import OrganizationSettings, Summary, Suspension, TransportKind
+from config.choices import OrganizationSettings, Summary, Suspension, TransportKind, TransportSettings
+from config.organizations_account import Account, Server, account_in_use, limited
+from config.provider_form import ProviderForm
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
 from transports.errors import Code
@@ -17,10 +18,11 @@ DRAFT_PASSWORD: Final = "draft_password"  # noqa: S105 - the name of the field
 
 _SHOWN: Final = (
     *("organization", "version", "kind", "host", "port", "security", "username", "enabled_at", "verified_at"),
-    *("suspended_code", "suspended_at", "retry_at"),
+    *("suspended_code", "suspended_at", "retry_at", "grant_id"),
 )
 
 Row = Mapping[str, Any]
+"""A row of organisations, with the columns of the grant in use as ``grant_…`` (all ``None`` without one)."""
 
 
 def smtp_columns(form: SmtpForm) -> dict[str, Any]:
@@ -36,12 +38,24 @@ def smtp_columns(form: SmtpForm) -> dict[str, Any]:
     }
 
 
+def provider_columns(form: ProviderForm, account: Account) -> dict[str, Any]:
+    """The columns that settings with a connected account have of the form and the account."""
+    return {
+        "kind": account.kind.value,
+        "grant_id": account.grant,
+        "way": account.way.value,
+        "sender_address": form.sender_address,
+        "sender_alias": form.sender_alias,
+    }
+
+
 def is_nothing(row: Row) -> bool:
     """Whether a row is what ``disconnect`` leaves behind."""
-    return row["kind"] is None and not any(row[name] for name in ("host", "password_sealed", "sender_address"))
+    left = ("host", "password_sealed", "sender_address", "grant_id")
+    return row["kind"] is None and not any(row[name] for name in left)
 
 
-def settings_of(row: Row, box: SecretBox) -> OrganizationSettings:
+def settings_of(row: Row, box: SecretBox, servers: Mapping[TransportKind, Server]) -> OrganizationSettings:
     """The settings in a row.
 
     Raises:
@@ -49,35 +63,50 @@ def settings_of(row: Row, box: SecretBox) -> OrganizationSettings:
         SecretUnreadable: its password cannot be opened.
     """
     kind = TransportKind(row["kind"])
-    smtp = _smtp(row, box) if kind is TransportKind.SMTP else None
+    account = _smtp(row, box) if kind is TransportKind.SMTP else _connected(row).settings(servers)
     if not row["sender_address"]:
         raise ValueError("no sender")
     sender = Mailbox(row["sender_address"], row["sender_alias"] or "")
-    return OrganizationSettings(row["organization"], row["version"], kind, sender, smtp, _suspension(row))
+    return OrganizationSettings(row["organization"], row["version"], kind, sender, account, _suspension(row))
 
 
 def summary_of(row: Row) -> Summary:
     """What may be shown of a row with a transport, even if it makes no sense."""
+    account = account_in_use(row)
     return Summary(
         **{name: row[name] for name in _SHOWN},
         sender=Mailbox(row["sender_address"] or "", row["sender_alias"] or ""),
         password_set=row["password_sealed"] is not None,
+        way=account.way if account else None,
+        method=account.method if account else None,
+        account_email=account.identity.email if account else "",
+        account_name=account.identity.name if account else "",
     )
 
 
-def _smtp(row: Row, box: SecretBox) -> SmtpSettings:
+def shown_of(row: Row | None) -> Row | None:
+    """The columns of a row by the names that the history has for them."""
+    if row is None:
+        return None
+    account = account_in_use(row)
+    return {**row, "account": account and account.identity.email, "method": account and account.method.value}
+
+
+def _connected(row: Row) -> Account:
+    account = account_in_use(row)
+    if account is None:
+        raise ValueError("no account")
+    return account
+
+
+def _smtp(row: Row, box: SecretBox) -> TransportSettings:
     security = Security(row["security"])
     if not row["host"] or not row["port"] or security is Security.NONE:
         raise ValueError("no place, or one without TLS")
     sealed, password = row["password_sealed"], None
     if sealed is not None:
         password = box.open(sealed, row["organization"], SMTP_PASSWORD)
-    found = SmtpSettings(row["host"], row["port"], security, row["username"], password)
-    limits = row["limits"] or {}
-    if not isinstance(limits, dict):
-        raise TypeError("limits are not an object")
-    connections = limits.get("connections")
-    return replace(found, max_connections=int(connections)) if connections else found
+    return limited(SmtpSettings(row["host"], row["port"], security, row["username"], password), row["limits"])
 
 
 def _suspension(row: Row) -> Suspension | None:

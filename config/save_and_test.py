@@ -15,15 +15,16 @@ from datetime import datetime
 from typing import Final
 
 from config.actors import Actor
-from config.choices import TransportKind
+from config.choices import TransportKind, TransportSettings
 from config.drafts import Drafts
 from config.errors import SettingsChanged, UnknownOrganization
-from config.organizations import Organizations, SmtpForm
+from config.organizations import Organizations, ProviderForm, SmtpForm
 from config.trial_run import Limits
 from config.trial_tasks import Announce, Candidate, MakeTransport, Plan, Surroundings, TrialTasks
 from config.trial_values import Trial, TrialState, TrialSubject
 from config.trials import Trials
 from transports.message import Mailbox
+from transports.microsoft365.settings import Microsoft365Settings
 from transports.smtp.settings import SmtpSettings
 
 __all__ = ["Announce", "Limits", "MakeTransport", "SaveAndTest"]
@@ -80,14 +81,32 @@ class SaveAndTest:
         """
         candidate = await self._organizations.smtp_candidate(organization, form)
         settings = self._organizations.smtp_settings(candidate)
-        summary = await self._organizations.describe(organization)
-        if (summary.version if summary else 0) != expected:
-            raise SettingsChanged(organization)
+        await self._expect(organization, expected)
         # Only what was typed: a copy of the password in use would outlive its change and come back with a blank field.
         draft = await self._drafts.save(organization, replace(candidate, password=form.password or None), actor)
         sender = Mailbox(candidate.sender_address, candidate.sender_alias)
         tried = Candidate(candidate, expected, draft.saved_at)
-        plan = Plan(settings, sender, actor, to, language, self._new_code(), tried)
+        plan = Plan(TransportKind.SMTP, settings, sender, actor, to, language, self._new_code(), tried)
+        return await self._begin(organization, TrialSubject.CANDIDATE, plan, None)
+
+    async def start_provider(
+        self, organization: str, form: ProviderForm, *, expected: int, actor: Actor, to: Mailbox, language: str
+    ) -> Trial:
+        """Like :meth:`start`, for the sender of a connected account: a candidate, or the one in use.
+
+        Raises:
+            InvalidSettings: the form has mistakes; nothing was kept.
+            SettingsChanged: the settings in use are not those that the form was made from, or the account is no longer
+                connected; nothing was kept.
+            TooManyTrials: this organisation or administrator tests too often; the draft was kept.
+            TrialRunning: one is running; the draft was kept.
+        """
+        candidate = await self._organizations.provider_candidate(organization, form)
+        await self._expect(organization, expected)
+        draft = await self._drafts.save_provider(organization, candidate.form, candidate.kind, actor)
+        sender = Mailbox(candidate.form.sender_address, candidate.form.sender_alias)
+        tried = Candidate(candidate.form, expected, draft.saved_at)
+        plan = Plan(candidate.kind, candidate.settings, sender, actor, to, language, self._new_code(), tried)
         return await self._begin(organization, TrialSubject.CANDIDATE, plan, None)
 
     async def start_active(self, organization: str, *, actor: Actor, to: Mailbox, language: str) -> Trial:
@@ -100,9 +119,9 @@ class SaveAndTest:
             TrialRunning: one is running.
         """
         active = await self._organizations.get(organization)
-        if active is None or active.smtp is None:
+        if active is None or active.account is None:
             raise UnknownOrganization(organization)
-        plan = Plan(active.smtp, active.sender, actor, to, language, self._new_code())
+        plan = Plan(active.kind, active.account, active.sender, actor, to, language, self._new_code())
         return await self._begin(organization, TrialSubject.ACTIVE, plan, active.version)
 
     async def follow(self, organization: str, trial_id: str) -> AsyncIterator[Trial]:
@@ -128,12 +147,17 @@ class SaveAndTest:
         """Gives what is running ``grace`` seconds, then breaks it off, which is kept as interrupted. Idempotent."""
         await self._tasks.aclose(grace)
 
+    async def _expect(self, organization: str, version: int) -> None:
+        summary = await self._organizations.describe(organization)
+        if (summary.version if summary else 0) != version:
+            raise SettingsChanged(organization)
+
     async def _begin(self, organization: str, subject: TrialSubject, plan: Plan, version: int | None) -> Trial:
         trial = await self._trials.begin(
             organization,
             plan.actor,
             subject=subject,
-            kind=TransportKind.SMTP.value,
+            kind=plan.kind.value,
             server=_server(plan.settings),
             sender=plan.sender.address,
             code=plan.code,
@@ -143,6 +167,9 @@ class SaveAndTest:
         return trial
 
 
-def _server(settings: SmtpSettings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
+def _server(settings: TransportSettings) -> str:
+    """What the test mail and the page call the place that mail is handed to."""
+    if isinstance(settings, SmtpSettings):
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return f"{host}:{settings.port}"
+    return "Microsoft Graph" if isinstance(settings, Microsoft365Settings) else "Gmail API"

@@ -21,7 +21,7 @@ from transports.smtp.settings import Security, SmtpSettings
 TEXT_LENGTH: Final = 1000
 """The most characters of a user name or password."""
 
-_MISSING: Final = {
+MISSING: Final = {
     "host": N_("must be given: the name of your mail server, such as smtp.example.org"),
     "sender_address": N_("must be given: the address that recipients see, such as notifications@example.org"),
     "sender_alias": N_("must be given: it is the name that recipients see"),
@@ -36,7 +36,7 @@ _CONSUMER: Final = N_(
     "belongs to a mail provider whose DMARC policy lets only its own servers send such addresses, so recipients would "
     "refuse mail from yours: use an address of your own domain"
 )
-_TEXT: Final = N_("must not have control characters or more than 1000 characters")
+UNFIT_TEXT: Final = N_("must not have control characters or more than 1000 characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def checked(form: SmtpForm, *, ports: Collection[int], allow_networks: Iterable[
     def field(name: str, *checks: Callable[[str], str]) -> str:
         text = str(getattr(form, name)).strip()
         if not text:
-            problems.append((name, _MISSING[name]))
+            problems.append((name, MISSING[name]))
         try:
             for check in checks if text else ():
                 text = check(text)
@@ -77,7 +77,7 @@ def checked(form: SmtpForm, *, ports: Collection[int], allow_networks: Iterable[
     clean = replace(
         form,
         host=field("host", addresses.host_name, lambda host: _reachable(host, form.port, allow_networks)),
-        sender_address=field("sender_address", addresses.sender_address, _of_its_own_domain),
+        sender_address=field("sender_address", addresses.sender_address, of_its_own_domain),
         sender_alias=field("sender_alias", addresses.sender_alias),
         username=(form.username or "").strip() or None,
         password=form.password or None,
@@ -128,7 +128,7 @@ def _bad_texts(form: SmtpForm, *more: str) -> list[tuple[str, str]]:
     texts = {name: getattr(form, name) for name in (*more, "username")}
     texts["password"] = form.password and form.password.reveal()
     return [
-        (name, _TEXT)
+        (name, UNFIT_TEXT)
         for name, text in texts.items()
         if text and (addresses.has_control_characters(text) or len(text) > TEXT_LENGTH)
     ]
@@ -145,7 +145,12 @@ def _reachable(host: str, port: int, allow_networks: Iterable[Network]) -> str:
     return host
 
 
-def _of_its_own_domain(sender: str) -> str:
+def of_its_own_domain(sender: str) -> str:
+    """The address, unless it is one that a mail provider gives to private people, or has no real domain.
+
+    Raises:
+        ValueError: with the sentence that says so.
+    """
     domain = addresses.host_name(sender.rpartition("@")[2])
     if "." not in domain:
         raise ValueError(_NO_DOT)

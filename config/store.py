@@ -149,10 +149,8 @@ class Store:
 
     async def clock(self) -> datetime:
         """The time by the database's clock."""
-        query = "SELECT clock_timestamp()" if self.dialect == "postgresql" else _SQLITE_CLOCK
         async with self.read() as connection:
-            found = await connection.scalar(text(query))
-        return found if isinstance(found, datetime) else datetime.fromisoformat(str(found))
+            return await clock_of(connection)
 
     async def check_schema(self) -> None:
         """Compares the schema with the one this code was written for.
@@ -164,6 +162,13 @@ class Store:
         async with self.read() as connection:
             found = await connection.run_sync(store_migrations.current)
         store_migrations.compare(found)
+
+
+async def clock_of(connection: AsyncConnection) -> datetime:
+    """The time by the clock of the database, one for all replicas; it goes on within a transaction."""
+    query = "SELECT clock_timestamp()" if connection.dialect.name == "postgresql" else _SQLITE_CLOCK
+    found = await connection.scalar(text(query))
+    return found if isinstance(found, datetime) else datetime.fromisoformat(str(found))
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from config import store_grants
 from config.errors import StoreUnavailable
 from config.store import Store
 from config.store_schema import (
     COUNTER_ROW,
     drafts,
+    grants,
     history,
+    oauth_flows,
     organizations,
     sessions,
     settings_version,
@@ -42,8 +45,19 @@ _EMPTY: Final = {
 }
 
 
-_BELONGINGS: Final = (drafts, trials, wrong_codes, sessions, history)
-"""Every other table with rows of an organisation."""
+_BELONGINGS: Final = (drafts, trials, wrong_codes, sessions, history, oauth_flows)
+"""Every other table with rows of an organisation, but its grants, which are to be revoked."""
+
+_ACCOUNT: Final = ("provider", "method", "way", "subject", "tenant", "email", "name", "scopes")
+_IN_USE: Final = and_(
+    grants.c.id == organizations.c.grant_id,
+    grants.c.organization == organizations.c.organization,
+    grants.c.state == store_grants.ACTIVE,
+)
+_WITH_ACCOUNT: Final = select(organizations, *(grants.c[name].label(f"grant_{name}") for name in _ACCOUNT)).select_from(
+    organizations.outerjoin(grants, _IN_USE)
+)
+"""Rows with what settings say of the grant in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +83,7 @@ class OrganizationRows:
     async def page(self, after: str, limit: int) -> tuple[Values, ...]:
         """Rows with a transport in the order of their ids, beginning behind ``after``."""
         query = (
-            select(organizations)
-            .where(organizations.c.kind.is_not(None), organizations.c.organization > after)
+            _WITH_ACCOUNT.where(organizations.c.kind.is_not(None), organizations.c.organization > after)
             .order_by(organizations.c.organization)
             .limit(limit)
         )
@@ -130,7 +143,8 @@ class OrganizationRows:
     async def erase(self, change: Change, organization: str, *, deleted_at: datetime) -> bool:
         """Empties the row, which goes a day later, and removes all else that belongs to the organisation.
 
-        Returns whether there was anything; if not, nothing is counted.
+        Its grants are retired: they go once they are revoked. Returns whether there was anything; if not, nothing is
+        counted.
         """
         found = change.before is not None
         if found:  # this row before all others, in every transaction that needs it: nobody then waits in a circle
@@ -138,6 +152,8 @@ class OrganizationRows:
         for table in _BELONGINGS:
             done = await change.connection.execute(delete(table).where(table.c.organization == organization))
             found = found or done.rowcount > 0
+        retired = await store_grants.retire(change.connection, organization, deleted_at, *store_grants.LIVE)
+        found = found or retired
         if not found:
             await change.connection.rollback()
         elif change.before is None:
@@ -200,7 +216,7 @@ def _one(organization: str) -> Any:
 
 
 async def _row(connection: AsyncConnection, organization: str) -> Values | None:
-    row = (await connection.execute(select(organizations).where(organizations.c.organization == organization))).first()
+    row = (await connection.execute(_WITH_ACCOUNT.where(organizations.c.organization == organization))).first()
     return None if row is None else _values(row)
 
 

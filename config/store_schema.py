@@ -1,6 +1,5 @@
 """The tables, as SQLAlchemy Core knows them; the migrations make them, and a test holds the two together."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -8,63 +7,37 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
+from config.store_columns import NUMBER, Instant, actor_columns, metadata
+from config.store_schema_grants import grants, oauth_flows
+
+__all__ = [
+    "COUNTER_ROW",
+    "drafts",
+    "grants",
+    "history",
+    "keyring",
+    "metadata",
+    "oauth_flows",
+    "organizations",
+    "quarantine",
+    "sessions",
+    "settings_version",
+    "trials",
+    "used_tokens",
+    "wrong_codes",
+]
+
 COUNTER_ROW: Final = 1
-
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-
-# SQLite numbers rows by itself only in a column of exactly this type.
-_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware time, kept in UTC; SQLite has no time zones and would give it back naive."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without time zone")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _actor() -> tuple[Column[str], ...]:
-    return (
-        Column("actor_kind", String(16), nullable=False),
-        Column("actor_name", Text, nullable=False),
-        Column("actor_email", Text, nullable=False),
-    )
-
 
 organizations: Final = Table(
     "organizations",
@@ -90,6 +63,9 @@ organizations: Final = Table(
     Column("retry_at", Instant),
     # When somebody confirmed that a test mail of these settings arrived.
     Column("verified_at", Instant),
+    # The connected account, and how mail leaves with it; both empty for a server of their own.
+    Column("grant_id", String(64)),
+    Column("way", String(16)),
     Index(None, "changed"),
     # Both columns are empty in nearly every row; the few others are asked for every few seconds, or at every change.
     Index(None, "suspended_code"),
@@ -126,22 +102,23 @@ drafts: Final = Table(
     metadata,
     Column("organization", String(128), primary_key=True),
     Column("kind", String(32), nullable=False),
-    # As somebody typed it, so of any length.
-    Column("host", Text, nullable=False),
-    Column("port", Integer, nullable=False),
-    Column("security", String(16), nullable=False),
+    # As somebody typed it, so of any length; the server is NULL where an account is connected, and the grant elsewhere.
+    Column("host", Text),
+    Column("port", Integer),
+    Column("security", String(16)),
     Column("username", Text),
     Column("password_sealed", Text),
     Column("sender_address", Text, nullable=False),
     Column("sender_alias", Text, nullable=False),
     Column("saved_at", Instant, nullable=False),
-    *_actor(),
+    *actor_columns(),
+    Column("grant_id", String(64)),
 )
 
 trials: Final = Table(
     "trials",
     metadata,
-    Column("number", _NUMBER, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("id", String(64), nullable=False),
     Column("organization", String(128), nullable=False),
     Column("subject", String(16), nullable=False),
@@ -149,7 +126,7 @@ trials: Final = Table(
     Column("kind", String(32), nullable=False),
     Column("server", Text, nullable=False),
     Column("sender", Text, nullable=False),
-    *_actor(),
+    *actor_columns(),
     # The administrator the throttle counts: the e-mail case-folded; empty for an operator.
     Column("throttled", Text, nullable=False),
     Column("began_at", Instant, nullable=False),
@@ -175,10 +152,10 @@ wrong_codes: Final = Table(
 history: Final = Table(
     "history",
     metadata,
-    Column("id", _NUMBER, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("organization", String(128), nullable=False),
     Column("at", Instant, nullable=False),
-    *_actor(),
+    *actor_columns(),
     Column("action", String(32), nullable=False),
     # A list of [field, old, new]; of a secret both are null.
     Column("fields", JSON, nullable=False),

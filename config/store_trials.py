@@ -98,6 +98,12 @@ async def break_off(connection: AsyncConnection, organization: str, at: datetime
     await connection.execute(update(trials).where(*mine).values(state="interrupted", ended_at=at))
 
 
+async def is_running(connection: AsyncConnection, organization: str, trial_id: str, *, began_after: datetime) -> bool:
+    """Whether a trial runs that began then or later; nobody ends it before the transaction does."""
+    mine = trials.c.organization == organization, trials.c.id == trial_id, trials.c.state == "running"
+    return await _first(connection, *mine, trials.c.began_at > began_after, lock=True) is not None
+
+
 async def _first(connection: AsyncConnection, *where: ColumnElement[bool], lock: bool = False) -> Values | None:
     query = select(trials).where(*where).order_by(trials.c.number.desc()).limit(1)
     if lock:

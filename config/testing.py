@@ -9,9 +9,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
+from config.actors import OPERATOR, Actor
 from config.drafts import Drafts
+from config.grants import Grant, Grants
 from config.history import History
-from config.organizations import Organizations
+from config.oauth.flows import Flows
+from config.oauth.values import AppCredentials, Identity, Method, Provider, TokenSet, Way
+from config.organizations import Organizations, ProviderForm
 from config.secrets import Secret, SecretBox, generate_key
 from config.sessions import Sessions
 from config.smtp_form import SmtpForm
@@ -44,6 +48,41 @@ def smtp_form(**changes: Any) -> SmtpForm:
     return SmtpForm(**{**values, **changes})
 
 
+def provider_form(grant: Grant, **changes: Any) -> ProviderForm:
+    """A sender for a connected account that passes every check."""
+    values = {"sender_address": "notifications@acme.example", "sender_alias": "Acme", "grant_id": grant.id}
+    return ProviderForm(**{**values, **changes})
+
+
+def token_set(refresh_token: str | None = "refresh 1", **changes: Any) -> TokenSet:  # noqa: S107 - no password
+    """What a consent gave."""
+    values: dict[str, Any] = {
+        "access_token": Secret("access 1"),
+        "expires_in": 3600.0,
+        "scopes": frozenset({"Mail.Send"}),
+        "refresh_token": None if refresh_token is None else Secret(refresh_token),
+    }
+    return TokenSet(**{**values, **changes})
+
+
+async def candidate_grant(
+    grants: Grants,
+    organization: str = "acme",
+    provider: Provider = Provider.MICROSOFT,
+    *,
+    way: Way = Way.API,
+    tokens: TokenSet | AppCredentials | None = None,
+    subject: str = "ada",
+    email: str = "ada@acme.example",
+    actor: Actor = OPERATOR,
+) -> Grant:
+    """An account that was just connected: by a person, or as an app with ``AppCredentials``."""
+    given = token_set() if tokens is None else tokens
+    method = Method.APP if isinstance(given, AppCredentials) else Method.PERSON
+    identity = Identity(subject, "tenant of acme", email, "Ada Lovelace")
+    return await grants.add_candidate(organization, provider, method, way, given, identity, actor)
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Everything that is kept about organisations, over one store; ``now`` is the clock that all of it was given."""
@@ -55,7 +94,17 @@ class Stores:
     trials: Trials
     history: History
     sessions: Sessions
+    grants: Grants
+    flows: Flows
     now: Callable[[], datetime]
+
+    async def connect(self, organization: str = "acme", provider: Provider = Provider.MICROSOFT, **about: Any) -> Grant:
+        """Makes a fresh :func:`candidate_grant` the organisation's transport, and returns it as it is then."""
+        grant = await candidate_grant(self.grants, organization, provider, **about)
+        await self.organizations.configure_provider(organization, provider_form(grant))
+        found = await self.grants.of(grant.id)
+        assert found is not None  # noqa: S101 - a helper of tests
+        return found
 
 
 def stores_over(
@@ -71,6 +120,8 @@ def stores_over(
         Trials(store, now=now),
         History(store),
         Sessions(store, now=now, random=os.urandom),
+        Grants(store, box, now=now),
+        Flows(store, box, now=now),
         now,
     )
 

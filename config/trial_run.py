@@ -46,7 +46,10 @@ class Limits:
 
 
 class TrialRun:
-    """Runs once. ``security`` is told with the stages it matters for; ``clock`` is monotonic, ``today`` the date."""
+    """Runs once. ``clock`` is monotonic, ``today`` the date.
+
+    ``security`` is told with the stages it matters for; it is empty where there was no choice.
+    """
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class TrialRun:
 
     def _kept(self, stage: Stage) -> TrialStage:
         facts = stage.facts
-        if stage.name in _WITH_SECURITY:
+        if self._security and stage.name in _WITH_SECURITY:
             facts = (*facts, ("security", self._security))
         if (days := self._days_left(dict(facts).get("expires", ""))) is not None and days < EXPIRES_SOON:
             facts = (*facts, ("expires_in_days", str(days)))

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypedDict
 
 from config.actors import Actor
 from config.advice_rules import SETTINGS_CHANGED
-from config.errors import ConfigError, SettingsChanged, StoreUnavailable
+from config.choices import TransportKind, TransportSettings
+from config.errors import ConfigError, SettingsChanged, StoreUnavailable, TrialEnded
 from config.languages import texts
 from config.logs import get_logger
-from config.organizations import Organizations, SmtpForm
+from config.organizations import Organizations, ProviderForm, SmtpForm
 from config.trial_mail import compose
 from config.trial_run import Limits, TrialRun
 from config.trial_values import Trial, TrialStage, TrialState
@@ -26,7 +27,7 @@ from transports.message import Mailbox
 from transports.protocol import Probe, Transport
 from transports.smtp.settings import SmtpSettings
 
-MakeTransport = Callable[[SmtpSettings], Transport]
+MakeTransport = Callable[[TransportSettings], Transport]
 Announce = Callable[[str, int], Awaitable[None]]
 """Tells the replicas that an organisation's settings have this version now."""
 
@@ -42,7 +43,7 @@ class Candidate:
     The draft that was saved at ``draft_saved_at`` goes with it, but none that somebody saved since.
     """
 
-    form: SmtpForm
+    form: SmtpForm | ProviderForm
     expected: int
     draft_saved_at: datetime
 
@@ -51,7 +52,8 @@ class Candidate:
 class Plan:
     """What a trial tries and for whom; without ``candidate`` it is about the settings in use."""
 
-    settings: SmtpSettings
+    kind: TransportKind
+    settings: TransportSettings
     sender: Mailbox
     actor: Actor
     to: Mailbox
@@ -72,6 +74,15 @@ class Surroundings:
     clock: Callable[[], float]
     base_url: str | None
     limits: Limits
+
+
+class _About(TypedDict):
+    """What a change of settings is told of the trial that they passed."""
+
+    actor: Actor
+    expected: int
+    draft_saved_at: datetime
+    trial_id: str
 
 
 class _TakenForInterrupted(Exception):
@@ -139,7 +150,7 @@ class TrialTasks:
         run = TrialRun(
             lambda: self._around.make_transport(plan.settings),
             record,
-            security=plan.settings.security.value,
+            security=plan.settings.security.value if isinstance(plan.settings, SmtpSettings) else "",
             limits=self._around.limits,
             clock=self._around.clock,
             today=lambda: self._around.now().date(),
@@ -176,28 +187,36 @@ class TrialTasks:
         if not passed:
             await self._finish(running, TrialState.FAILED)
             return
-        latest = await self._around.trials.get(trial.organization, trial.id)
-        if latest is None or latest.state is not TrialState.RUNNING:
-            raise _TakenForInterrupted
-        version, candidate = trial.version, plan.candidate
+        version = trial.version
         try:
-            if candidate is not None:
-                version = await self._around.organizations.configure_smtp(
-                    trial.organization,
-                    candidate.form,
-                    actor=plan.actor,
-                    expected=candidate.expected,
-                    draft_saved_at=candidate.draft_saved_at,
-                )
+            if plan.candidate is not None:
+                version = await self._put_to_use(trial, plan.candidate, plan.actor)
                 self._tell_replicas(trial.organization, version)
-            elif version is not None and await self._around.organizations.recover(trial.organization, version):
-                self._tell_replicas(trial.organization, version)
+            elif version is not None:
+                await self._lift_suspension(trial, version)
+        except TrialEnded:
+            raise _TakenForInterrupted from None
         except SettingsChanged:
             await self._finish(running, TrialState.PASSED, problem=SETTINGS_CHANGED)
             return
         # The settings are in use: what cannot be noted now makes nothing of that a failure.
         with suppress(StoreUnavailable):
             await self._finish(running, TrialState.PASSED, version=version)
+
+    async def _lift_suspension(self, trial: Trial, version: int) -> None:
+        latest = await self._around.trials.get(trial.organization, trial.id)
+        if latest is None or latest.state is not TrialState.RUNNING:
+            raise _TakenForInterrupted
+        if await self._around.organizations.recover(trial.organization, version):
+            self._tell_replicas(trial.organization, version)
+
+    async def _put_to_use(self, trial: Trial, candidate: Candidate, actor: Actor) -> int:
+        organizations, form = self._around.organizations, candidate.form
+        expected, saved_at = candidate.expected, candidate.draft_saved_at
+        about: _About = {"actor": actor, "expected": expected, "draft_saved_at": saved_at, "trial_id": trial.id}
+        if isinstance(form, SmtpForm):
+            return await organizations.configure_smtp(trial.organization, form, **about)
+        return await organizations.configure_provider(trial.organization, form, **about)
 
     async def _finish(
         self, running: _Running, state: TrialState, *, version: int | None = None, problem: str = ""

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 from config.actors import Actor, ActorKind
 from config.drafts import Drafts
+from config.grants import Grants
 from config.organizations import Organizations
-from config.save_and_test import Limits, SaveAndTest
+from config.save_and_test import Limits, MakeTransport, SaveAndTest
 from config.secrets import Secret, SecretBox
 from config.smtp_form import SmtpForm
 from config.store import Store
@@ -24,10 +25,9 @@ from config.trials import Trials
 from tests.fakes.smtpd import FakeSmtpd
 from tests.fixtures_tls import TestCertificates
 from transports.message import Mailbox
-from transports.protocol import Transport
 from transports.registry import TransportContext, build
 from transports.smtp.guard import Guard
-from transports.smtp.settings import Security, SmtpContext, SmtpSettings
+from transports.smtp.settings import Security, SmtpContext
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 USER, PASSWORD = "acme", "correct horse"
@@ -51,12 +51,13 @@ class Bench:
             store, box, ports=range(1, 65_536), allow_networks=LOOPBACK, now=lambda: self.time
         )
         self.drafts = Drafts(store, box, now=lambda: self.time)
+        self.grants = Grants(store, box, now=lambda: self.time)
         self.trials = Trials(store, now=lambda: self.time, organization_limit=50, administrator_limit=50)
         self.announced: list[tuple[str, int]] = []
         self.codes: list[str] = []
         self.services: list[SaveAndTest] = []
 
-    def service(self, make_transport: Callable[[SmtpSettings], Transport] | None = None, **changes: Any) -> SaveAndTest:
+    def service(self, make_transport: MakeTransport | None = None, **changes: Any) -> SaveAndTest:
         """A service as one process has it; several of them share the store."""
         values = {
             "make_transport": make_transport or (lambda settings: build(settings, self._context)),

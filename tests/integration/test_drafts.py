@@ -3,8 +3,10 @@
 import pytest
 
 from config.actors import OPERATOR, Actor, ActorKind
+from config.choices import TransportKind
 from config.drafts import Draft
 from config.errors import ConfigurationError, InvalidSettings, SettingsUnreadable
+from config.provider_form import ProviderForm
 from config.secrets import Secret
 from config.store_schema import drafts, organizations
 from config.testing import smtp_form, stores_in, stores_over
@@ -69,6 +71,33 @@ async def test_what_no_field_can_hold_is_refused_and_the_draft_before_it_stays(s
     with pytest.raises(ConfigurationError, match="MAILROOM_SECRET_KEYS"):
         await stores_over(stores.store, keys=[]).drafts.save("acme", smtp_form(), ADA)
     assert await stores_over(stores.store, keys=[]).drafts.get("acme") == saved
+
+
+async def test_the_sender_for_a_connected_account_is_a_draft_too(stores, others, wall_clock):
+    form = ProviderForm(" half@ ", "", "grant 1")
+    saved = await stores.drafts.save_provider("acme", form, TransportKind.GMAIL, ADA)
+    assert saved == Draft(ProviderForm("half@", "", "grant 1"), False, NOON, ADA, TransportKind.GMAIL)
+    assert await others.drafts.get("acme") == saved
+    wall_clock.forward(seconds=5)
+    assert await stores.drafts.save_provider("acme", form, TransportKind.GMAIL, ADA) == saved, "sent twice"
+    for other in (("half@", "Acme", "grant 1"), ("half@", "Acme", "grant 2")):
+        wall_clock.forward(seconds=5)
+        newer = await stores.drafts.save_provider("acme", ProviderForm(*other), TransportKind.GMAIL, ADA)
+        assert newer.saved_at == wall_clock.now
+    for bad in (ProviderForm("a\0b", "", ""), ProviderForm("", "x" * 1001, "")):
+        with pytest.raises(InvalidSettings):
+            await stores.drafts.save_provider("acme", bad, TransportKind.GMAIL, ADA)
+
+
+async def test_a_draft_of_one_kind_leaves_nothing_in_one_of_another(stores):
+    await stores.drafts.save("acme", smtp_form(), ADA)
+    await stores.drafts.save_provider("acme", ProviderForm("a@acme.example", "", "g"), TransportKind.MICROSOFT365, ADA)
+    with pytest.raises(InvalidSettings):
+        await stores.organizations.smtp_candidate("acme", smtp_form(password=None))
+    assert not (await stores.drafts.save("acme", smtp_form(password=None), ADA)).password_set
+    assert (await stores.drafts.get("acme")).kind is TransportKind.SMTP
+    async with stores.store.read() as connection:
+        assert await connection.scalar(drafts.select().with_only_columns(drafts.c.grant_id)) is None
 
 
 async def test_a_sealed_password_opens_in_its_own_row_and_column_only(stores):

@@ -65,7 +65,7 @@ async def test_what_was_configured_is_what_the_consumer_gets(organizations):
         version=version,
         kind=TransportKind.SMTP,
         sender=Mailbox("notifications@acme.example", "Acme & Söhne"),
-        smtp=SmtpSettings("mail.acme.example", 587, Security.STARTTLS, "acme", "correct horse"),
+        account=SmtpSettings("mail.acme.example", 587, Security.STARTTLS, "acme", "correct horse"),
         suspension=None,
     )
 
@@ -73,7 +73,7 @@ async def test_what_was_configured_is_what_the_consumer_gets(organizations):
 async def test_a_server_without_sign_in_needs_no_password(organizations):
     await organizations.configure_smtp("acme", smtp_form(username=None, password=None))
     settings = await organizations.get("acme")
-    assert (settings.smtp.username, settings.smtp.password) == (None, None)
+    assert (settings.account.username, settings.account.password) == (None, None)
 
 
 async def test_versions_grow_with_every_change_of_any_organisation(organizations):
@@ -173,7 +173,7 @@ async def test_after_disconnecting_it_can_be_configured_again_but_not_with_the_o
     with pytest.raises(InvalidSettings, match="password"):
         await organizations.configure_smtp("acme", smtp_form(password=None))
     assert await organizations.configure_smtp("acme", smtp_form()) > disconnected
-    assert (await organizations.get("acme")).smtp.password == "correct horse"
+    assert (await organizations.get("acme")).account.password == "correct horse"
 
 
 async def test_a_deleted_organisation_is_told_to_caches_and_gone_a_day_later(organizations, store, clock):
@@ -342,13 +342,13 @@ async def test_the_same_place_keeps_the_stored_password_and_another_place_does_n
         "acme", smtp_form(sender_alias="New", port=465, security=Security.TLS, password=None)
     )
     settings = await organizations.get("acme")
-    assert (settings.sender.name, settings.smtp.password) == ("New", "correct horse")
+    assert (settings.sender.name, settings.account.password) == ("New", "correct horse")
     await organizations.configure_smtp("acme", smtp_form(password=Secret("")))
     for elsewhere in ({"host": "thief.example"}, {"username": "thief"}):
         with pytest.raises(InvalidSettings) as caught:
             await organizations.configure_smtp("acme", smtp_form(password=None, **elsewhere))
         assert [field for field, _ in caught.value.problems] == ["password"]
-    assert (await organizations.get("acme")).smtp.host == "mail.acme.example"
+    assert (await organizations.get("acme")).account.host == "mail.acme.example"
 
 
 async def test_taking_the_user_name_away_forgets_the_password(organizations, store):
@@ -400,7 +400,7 @@ async def test_learnt_limits_are_used_and_survive_a_change_of_the_form(organizat
     await organizations.configure_smtp("acme", smtp_form())
     await change(store, "acme", limits={"connections": 2})
     await organizations.configure_smtp("acme", smtp_form())
-    assert (await organizations.get("acme")).smtp.max_connections == 2
+    assert (await organizations.get("acme")).account.max_connections == 2
 
 
 async def test_the_password_is_in_no_file_of_the_database_and_in_no_representation(tmp_path):

@@ -79,7 +79,7 @@ def directory(reader, clock):
 
 async def test_an_organisation_is_read_once_and_then_remembered(directory, reader):
     for _ in range(3):
-        assert (await directory.get("acme")).smtp.host == "mail.acme.example"
+        assert (await directory.get("acme")).account.host == "mail.acme.example"
     assert reader.reads == ["acme"]
 
 
@@ -96,7 +96,7 @@ async def test_a_change_is_seen_at_the_next_check_and_reported_once(directory, o
     await organizations.configure_smtp("acme", smtp_form(host="new.acme.example"))
     await organizations.configure_smtp("bolt", smtp_form())
     assert await directory.refresh() == ("acme", "bolt")
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
     assert (await directory.get("bolt")) is not None
     assert await directory.refresh() == ()
 
@@ -119,7 +119,7 @@ async def test_a_change_found_by_a_mail_is_still_reported_to_the_next_refresh(di
     await directory.get("acme")
     await organizations.configure_smtp("acme", smtp_form(host="new.acme.example"))
     clock.now += 10.1
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
     assert await directory.refresh() == ("acme",)
 
 
@@ -179,7 +179,7 @@ async def test_a_change_during_a_read_is_not_covered_up_by_what_was_read_before_
     assert await directory.refresh() == ("acme",)
     release.set()
     await old
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
 
 
 async def test_a_read_after_an_invalidation_does_not_join_an_older_read(directory, reader, organizations):
@@ -190,10 +190,10 @@ async def test_a_read_after_an_invalidation_does_not_join_an_older_read(director
     release, reader.hold = reader.hold, None
     await organizations.configure_smtp("acme", smtp_form(host="new.acme.example"))
     directory.invalidate("acme")
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
     release.set()
-    assert (await old).smtp.host == "mail.acme.example"
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await old).account.host == "mail.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
 
 
 async def test_a_refresh_does_not_make_do_with_a_check_that_began_before_it(directory, reader, organizations):
@@ -207,7 +207,7 @@ async def test_a_refresh_does_not_make_do_with_a_check_that_began_before_it(dire
     await asyncio.sleep(0)
     release.set()
     assert {*await earlier, *await later} == {"acme"}
-    assert (await directory.get("acme")).smtp.host == "new.acme.example"
+    assert (await directory.get("acme")).account.host == "new.acme.example"
 
 
 async def test_one_who_gives_up_waiting_does_not_take_the_answer_from_the_others(directory, reader):

@@ -11,10 +11,12 @@ from config.actors import OPERATOR, Actor, ActorKind
 from config.choices import Status
 from config.errors import InvalidSettings, SettingsChanged, SettingsUnreadable, UnknownOrganization
 from config.history import Action, Change, FieldChange
+from config.oauth.flows import Purpose
+from config.oauth.values import Begun, Provider, Way
 from config.secrets import Secret, generate_key
 from config.sessions import Identity, Role
 from config.store_schema import metadata, organizations
-from config.testing import smtp_form, stores_over
+from config.testing import candidate_grant, smtp_form, stores_over
 from config.trial_values import TrialState, TrialSubject
 from tests.builders import NOON
 from transports.errors import Code
@@ -224,13 +226,18 @@ async def test_a_deleted_organisation_leaves_nothing_but_that_it_was_deleted_and
         await tried(stores, version, organization=name)
         assert await stores.trials.confirm(name, "9999999999", ADA) is None
         await stores.sessions.open(Identity(name, Role.ADMIN, "ada@acme.example", "Ada"))
+        begun = Begun("https://login.example", f"state of {name}", Secret("verifier"))
+        await stores.flows.begin(name, Provider.GOOGLE, Way.API, "session", begun, Purpose.CONNECT, ADA)
+        await candidate_grant(stores.grants, name, subject=name, actor=ADA)
     await stores.organizations.delete("acme")
     belongings = [table for table in metadata.sorted_tables if "organization" in table.c and table is not organizations]
-    assert len(belongings) == 5
+    assert len(belongings) == 7
     for table in belongings:
-        expected = 1 if table is store_schema.history else 0
+        # What is to be revoked has no name of a person any more, and is forgotten once it is.
+        expected = 1 if table in (store_schema.history, store_schema.grants) else 0
         assert await rows(stores.store, table) == expected, table.name
         assert await rows(stores.store, table, "bolt") > 0, table.name
+    assert [revocation.refresh_token for revocation in await stores.grants.to_revoke()] == [Secret("refresh 1")]
     (left,) = await stores.history.of("acme")
     assert (left.action, left.actor, left.fields) == (Action.DELETED, OPERATOR, ())
     await stores.organizations.delete("bolt")

@@ -59,7 +59,11 @@ async def test_settings_that_pass_come_into_use_and_the_code_of_their_mail_verif
     assert facts["tls"]["protocol"].startswith("TLSv1.")
     assert (facts["tls"]["security"], facts["sign_in"]["mechanism"].upper()) == ("starttls", "PLAIN")
     active = await place.organizations.get("acme")
-    assert (active.version, active.smtp.port, active.smtp.password) == (trial.version, server.port, "correct horse")
+    assert (active.version, active.account.port, active.account.password) == (
+        trial.version,
+        server.port,
+        "correct horse",
+    )
     assert await place.drafts.get("acme") is None
     await eventually(lambda: place.announced == [("acme", trial.version)])
     (mail,) = server.mails
@@ -355,7 +359,7 @@ async def test_a_blank_password_never_brings_back_one_that_was_changed_since(pla
         version = await place.organizations.configure_smtp("acme", replace(form, password=Secret("new")))
         passed = await place.tried(service, replace(form, password=None), expected=version)
     assert passed.state is TrialState.PASSED
-    assert (await place.organizations.get("acme")).smtp.password == "new"
+    assert (await place.organizations.get("acme")).account.password == "new"
 
 
 async def test_changing_the_password_takes_the_older_one_out_of_a_draft(place):

@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from config import store_migrations
 from config.errors import ConfigurationError, StoreUnavailable
 from config.store import Store
+from config.store_columns import Instant
 from config.store_quarantine import QuarantineStore
-from config.store_schema import Instant, quarantine, settings_version
+from config.store_schema import quarantine, settings_version
 from config.testing import sqlite_url
 from tests.fakes.wire import Wire
 

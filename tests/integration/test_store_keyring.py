@@ -8,28 +8,31 @@ from sqlalchemy import func, select, update
 from config import store_rotation
 from config.actors import OPERATOR
 from config.errors import ConfigurationError, StoreUnavailable, WrongSecretKey
+from config.oauth.flows import Purpose
+from config.oauth.values import AppCredentials, Begun, Provider, Way
 from config.organizations import Organizations
 from config.secrets import Secret, SecretBox, generate_key
 from config.store import Store
 from config.store_keyring import open_keyring
 from config.store_rotation import Rotation, rotate
 from config.store_schema import keyring, metadata, organizations
-from config.testing import KEY, smtp_form, stores_over
+from config.testing import KEY, candidate_grant, smtp_form, stores_over
 
 pytest_plugins = ("tests.fixtures_store",)
 
 NEW = Secret(generate_key())
+APP = AppCredentials("client", "tenant", "mail@corp.example", Secret("app secret"), certificate=True)
 
 
 async def password(admin, organization):
     settings = await admin.get(organization)
-    return settings.smtp.password
+    return settings.account.password
 
 
 async def sealed_values(store):
     """Every sealed value there is, in whatever table."""
     columns = [column for table in metadata.sorted_tables for column in table.c if "sealed" in column.name]
-    assert len(columns) >= 3
+    assert len(columns) >= 6
     async with store.read() as connection:
         return [
             token for column in columns for token in await connection.scalars(select(column).where(column.is_not(None)))
@@ -74,11 +77,16 @@ async def test_a_rotation_seals_everything_anew_and_changes_no_meaning(store, bo
     await admin.configure_smtp("bolt", smtp_form(password=Secret("two")))
     await admin.configure_smtp("corp", smtp_form(username=None, password=None))
     await stores_over(store).drafts.save("acme", smtp_form(password=Secret("a draft's")), OPERATOR)
+    grant = await candidate_grant(stores_over(store).grants)
+    app = await candidate_grant(stores_over(store).grants, "corp", tokens=APP)
+    begun = Begun("https://login.example", "state", Secret("verifier and nonce"))
+    about = (Provider.GOOGLE, Way.API, "session", begun, Purpose.CONNECT, OPERATOR)
+    await stores_over(store).flows.begin("acme", *about)
     before = (await open_keyring(store, box))(b"x")
     counted = await admin.changes_since(None)
     both = SecretBox([NEW, KEY])
 
-    assert await rotate(store, both) == Rotation(sealed_anew=4, current=0, unreadable=())
+    assert await rotate(store, both) == Rotation(sealed_anew=8, current=0, unreadable=())
 
     only_new = SecretBox([NEW])
     assert all(only_new.is_current(token) for token in await sealed_values(store))
@@ -89,9 +97,18 @@ async def test_a_rotation_seals_everything_anew_and_changes_no_meaning(store, bo
     assert await after.changes_since(None) == counted
     candidate = await after.smtp_candidate("acme", smtp_form(password=None))
     assert candidate.password == Secret("a draft's")
+    rotated = stores_over(store, keys=[NEW])
+    found, of_app = await rotated.grants.get(grant.id), await rotated.grants.get(app.id)
+    assert found is not None
+    assert (found.refresh_token, found.access_token, found.version) == (Secret("refresh 1"), Secret("access 1"), 1)
+    assert of_app is not None
+    assert of_app.app == APP
+    flow = await rotated.flows.take("state", "session")
+    assert flow is not None
+    assert flow.flow == Secret("verifier and nonce")
     with pytest.raises(WrongSecretKey):
         await open_keyring(store, box)
-    assert await rotate(store, both) == Rotation(sealed_anew=0, current=4, unreadable=())
+    assert await rotate(store, both) == Rotation(sealed_anew=0, current=7, unreadable=())
 
 
 async def test_a_rotation_that_was_interrupted_goes_on_where_it_stopped(store, box):
@@ -148,9 +165,8 @@ async def test_a_password_saved_during_a_rotation_is_not_overwritten(store, box)
     """The rotation has read the row when somebody else saves a new password: theirs stays."""
     both = SecretBox([NEW, KEY])
     await Organizations(store, box).configure_smtp("acme", smtp_form())
-    read_first = await store_rotation._page(store, store_rotation._SEALED[0], "")
+    ((key, _, token),) = await store_rotation._page(store, store_rotation._SEALED[0], "")
     await Organizations(store, both).configure_smtp("acme", smtp_form(password=Secret("the new one")))
-    await store_rotation._replace(
-        store, store_rotation._SEALED[0], *read_first[0], fresh=both.seal("old", "acme", "password")
-    )
+    fresh = both.seal("old", "acme", "password")
+    await store_rotation._replace(store, store_rotation._SEALED[0], key, token, fresh=fresh)
     assert await password(Organizations(store, both), "acme") == "the new one"
