@@ -20,9 +20,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from config import process_values
+from config import process_providers, process_values
 from config.addresses import host_name
 from config.errors import ConfigurationError
+from config.process_providers import ProviderSettings
 from config.secrets import Secret
 from config.urls import DefaultSmtp
 from transports.message import Mailbox
@@ -41,7 +42,7 @@ def _ehlo_name(fields: dict[str, Any]) -> str:
     return host_name(sender.address.rpartition("@")[2]) if sender else "mailroom.localdomain"
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings, BaseSettings):
     """Everything ``MAILROOM_…`` says, checked and frozen; each ``description`` tells what to write.
 
     ``repr`` shows no URL and no key. Durations are seconds.
@@ -141,41 +142,6 @@ class Settings(BaseSettings):
     web_trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(process_values.networks)] = Field(
         default=(), description="networks such as 10.1.0.0/16,fd00::/8 whose X-Forwarded-For is believed"
     )
-    microsoft_client_id: str | None = Field(
-        default=None, max_length=200, description="the application (client) id of the platform's app in Entra ID"
-    )
-    microsoft_client_secret: Secret | None = Field(
-        default=None, repr=False, description="the client secret of that app; a certificate is better"
-    )
-    microsoft_certificate_file: Path | None = Field(
-        default=None, description="the path of a PEM file with the app's private key and certificate"
-    )
-    microsoft_authority: str = Field(
-        default="https://login.microsoftonline.com/organizations",
-        description="https://login.microsoftonline.com/organizations, or the authority of another cloud",
-    )
-    graph_url: str = Field(
-        default="https://graph.microsoft.com", description="https://graph.microsoft.com, or that of another cloud"
-    )
-    microsoft_smtp: str = Field(default="smtp.office365.com:587", description="host:port of Exchange Online's SMTP")
-    google_client_id: str | None = Field(
-        default=None, max_length=200, description="the client id of the platform's OAuth client at Google"
-    )
-    google_client_secret: Secret | None = Field(
-        default=None, repr=False, description="the client secret of that OAuth client"
-    )
-    google_auth_url: str = Field(
-        default="https://accounts.google.com/o/oauth2/v2/auth", description="where a person consents at Google"
-    )
-    google_token_url: str = Field(
-        default="https://oauth2.googleapis.com/token", description="where Google gives tokens"
-    )
-    google_revoke_url: str = Field(
-        default="https://oauth2.googleapis.com/revoke", description="where Google takes grants back"
-    )
-    gmail_url: str = Field(default="https://gmail.googleapis.com", description="where the Gmail API is")
-    gmail_smtp: str = Field(default="smtp.gmail.com:465", description="host:port of Gmail's SMTP with implicit TLS")
-
     _unknown: tuple[str, ...] = PrivateAttr(default=())
 
     @property
@@ -207,6 +173,10 @@ class Settings(BaseSettings):
         if "default_smtp_url" in values and "default_sender" not in values:
             hint = cls.model_fields["default_sender"].description
             problems.append(f"{PREFIX}DEFAULT_SENDER: is needed with {PREFIX}DEFAULT_SMTP_URL. Write {hint}.")
+        problems += [
+            f"{PREFIX}{name.upper()}: {said}. Write {cls.model_fields[name].description}."
+            for name, said in process_providers.mistakes(values)
+        ]
         settings: Self | None = None
         try:
             settings = cls(**values)

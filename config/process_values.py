@@ -7,7 +7,7 @@ import ipaddress
 import ssl
 from pathlib import Path
 
-from config import addresses, platform_key, urls
+from config import addresses, key_pair, platform_key, urls
 from config.secrets import Secret, decode_key
 
 
@@ -83,6 +83,51 @@ def numbers(value: object) -> object:
 def lower(value: object) -> object:
     """A word without regard to case."""
     return value.strip().lower() if isinstance(value, str) else value
+
+
+def word(value: object) -> object:
+    """An identifier of one word, such as a client id."""
+    if not isinstance(value, str):
+        return value
+    if not value.isascii() or not value.isprintable() or " " in value.strip():
+        raise ValueError("is not one word of ASCII characters")
+    return value.strip()
+
+
+def client_secret(value: object) -> object:
+    """A secret of an app."""
+    return Secret(str(word(value))) if isinstance(value, str) else value
+
+
+def certificate_file(value: object) -> object:
+    """The path of a file with a private key and the certificate that belongs to it."""
+    if not isinstance(value, str):
+        return value
+    key_pair.check(Path(value))
+    return Path(value)
+
+
+def authority(value: object) -> object:
+    """The URL of an authority of Entra ID."""
+    return urls.https_url(value, segments=1) if isinstance(value, str) else value
+
+
+def service_url(value: object) -> object:
+    """The URL of an API: nothing behind the host."""
+    return urls.https_url(value, segments=0) if isinstance(value, str) else value
+
+
+def endpoint_url(value: object) -> object:
+    """The URL of one endpoint."""
+    return urls.https_url(value) if isinstance(value, str) else value
+
+
+def host_and_port(value: object) -> object:
+    """The place of a server, kept as ``host:port``."""
+    if not isinstance(value, str):
+        return value
+    host, port = urls.host_and_port(value)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def ca_file(value: object) -> object:

@@ -203,3 +203,46 @@ def web_url(text: str) -> str:
     usual = {"https": 443, "http": 80}[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
+
+
+def https_url(text: str, *, segments: int | None = None) -> str:
+    """An ``https://`` URL without user name, query and fragment, and without a final slash.
+
+    With ``segments`` its path has just as many parts (``/organizations`` has one); without, at least one.
+
+    Raises:
+        ValueError: see the module.
+    """
+    parts = _split(text.strip(), "https")
+    if parts.scheme != "https":
+        raise ValueError("does not begin with https://")
+    if not parts.hostname or parts.username is not None:
+        raise ValueError("has a user name in it" if parts.hostname else "has no host")
+    if "?" in text:
+        raise ValueError("has a query (?…)")
+    path = [part for part in parts.path.split("/") if part]
+    if segments == 0 and path:
+        raise ValueError("has something behind the host")
+    if (len(path) != segments) if segments is not None else not path:
+        raise ValueError("has no path, or not such a one")
+    host = host_name(parts.hostname)
+    shown = f"[{host}]" if ":" in host else host
+    return (
+        f"https://{shown}"
+        + (f":{parts.port}" if parts.port not in (None, 443) else "")
+        + "".join(f"/{part}" for part in path)
+    )
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Host and port of ``host:port``; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: see the module.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65_536:
+        raise ValueError("is not host:port with a port from 1 to 65535")
+    if ":" in host and not host.startswith("["):
+        raise ValueError("has an IPv6 address without brackets")
+    return host_name(host), int(port)
