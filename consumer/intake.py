@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from config.logs import get_logger
+from consumer import names
 from consumer.attempt import Attempt, read
 from consumer.broker import Incoming
 from consumer.delivery import Delivery, at_once
@@ -117,7 +118,9 @@ class Intake:
         return Finding(attempt, None, Verdict("", branches=(branch,)))
 
     def _count(self, event: Event, attempt: Attempt, incoming: Incoming) -> None:
-        if attempt.number == 0 and not incoming.redelivered:
+        # Whoever put it back, for a retry, aside or out of parking, left a reason.
+        again = attempt.number > 0 or incoming.redelivered or names.H_REASON in incoming.properties.headers
+        if not again:
             self._metrics.received(event.category)
             if event.time is not None:
                 self._metrics.queued((self._now() - event.time).total_seconds())

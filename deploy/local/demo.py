@@ -1,8 +1,8 @@
 """``make demo`` and ``make run``: the main job once, with real parts, checked; or the same, staying up.
 
 ``python -m deploy.local.demo [--stay] [--json]``. A private broker (or the one of MAILROOM_AMQP_URL), mail servers
-with TLS and sign-in, the real commands; sample events of three organisations. Exit code 0 only if every event became
-what it should, 1 if not or if something is missing; nothing is left running.
+with TLS and sign-in, stand-ins for Microsoft 365 and Google, the real commands; sample events of five organisations.
+Exit code 0 only if every event became what it should, 1 if not or if something is missing; nothing is left running.
 """
 
 import argparse

@@ -7,7 +7,7 @@ meet trouble on the way are in :mod:`deploy.local.demo_trouble`.
 from datetime import datetime
 from typing import Final
 
-from deploy.local.demo_parts import ACME, DEFAULT, GLOBEX, Sample, attachment, event, to
+from deploy.local.demo_parts import ACME, DEFAULT, GLOBEX, HOOLI, UMBRELLA, Sample, attachment, event, to
 from deploy.local.demo_trouble import troubled
 
 _BADGE: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -17,7 +17,7 @@ _REPORT: Final = bytes(range(256)) * 300
 
 def samples(now: datetime) -> tuple[Sample, ...]:
     """All sample events; ``now`` is when they happen."""
-    return (*_default(now), *_acme(now), *_globex(now), *troubled(now))
+    return (*_default(now), *_acme(now), *_globex(now), *_umbrella(now), *_hooli(now), *troubled(now))
 
 
 def _default(now: datetime) -> tuple[Sample, ...]:
@@ -160,4 +160,68 @@ def _globex(now: datetime) -> tuple[Sample, ...]:
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             },
         ),
+    )
+
+
+def _umbrella(now: datetime) -> tuple[Sample, ...]:
+    escalated = event(
+        now,
+        UMBRELLA,
+        "incident.escalated",
+        to=[*to("kim@umbrella.example", "Kim Ötzi"), *to("sam@partner.example")],
+        cc=to("lee@umbrella.example"),
+        subject="Incident 12 was escalated – bitte prüfen",
+        text="Please look at it today.\n",
+        html="<p>Please look at it <b>today</b>.</p>",
+        attachments=[attachment("Bericht.pdf", "application/pdf", _REPORT)],
+    )
+    mentioned = event(
+        now,
+        UMBRELLA,
+        "comment.mentioned",
+        to=to("kim@umbrella.example"),
+        bcc=to("archive@umbrella.example"),
+        reply_to=to("thread-9@reply.platform.example", "Umbrella thread"),
+        subject="You were mentioned",
+        text="@kim, is this right?",
+        thread={"id": "comments-9"},
+    )
+    everyone = ("kim@umbrella.example", "sam@partner.example", "lee@umbrella.example")
+    return (
+        Sample("incident, by Microsoft Graph, attachment", UMBRELLA, escalated, mails=(everyone,)),
+        Sample(
+            "comment, by Microsoft Graph, with bcc",
+            UMBRELLA,
+            mentioned,
+            mails=(("kim@umbrella.example", "archive@umbrella.example"),),
+        ),
+    )
+
+
+def _hooli(now: datetime) -> tuple[Sample, ...]:
+    received = event(
+        now,
+        HOOLI,
+        "rights_request.received",
+        to=to("jo@hooli.example", "Jo"),
+        cc=to("zoë@müller.example"),
+        bcc=to("archive@hooli.example"),
+        subject="A request for erasure came in – ✓",
+        text="It is due in 30 days.",
+        html="<p>It is due in <i>30 days</i>.</p>",
+        attachments=[{"name": "badge.png", "type": "image/png", "content": _BADGE, "cid": "badge@hooli"}],
+    )
+    waiting = event(
+        now,
+        HOOLI,
+        "request.waiting",
+        to=to("jo@hooli.example"),
+        subject="A request waits",
+        text="It waited for the account to be connected again.",
+        thread={"id": "requests-3"},
+    )
+    everyone = ("jo@hooli.example", "zoë@müller.example", "archive@hooli.example")
+    return (
+        Sample("rights request, by Gmail, cc and bcc", HOOLI, received, mails=(everyone,)),
+        Sample("request, while the consent is taken back", HOOLI, waiting, mails=(("jo@hooli.example",),), parks=True),
     )

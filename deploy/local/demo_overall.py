@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,6 +10,8 @@ from deploy.local.demo_broker import Letter
 from deploy.local.demo_checks import Mail
 from deploy.local.demo_parts import ORGANIZATIONS, Sample
 from deploy.local.demo_settings import STAGES, Saved
+
+_TRANSPORTS: Final = {"": "smtp", "microsoft": "microsoft365", "google": "gmail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,13 @@ def saved_and_tested(saved: Saved) -> Iterator[Check]:
 
 def counted(samples: Sequence[Sample], metrics: Metrics) -> Iterator[Check]:
     """The metrics say the same as the table."""
-    own = [sample for sample in samples if sample.organization.own]
-    default = [sample for sample in samples if not sample.organization.own]
+    handoffs: dict[str, float] = {}
+    for one in samples:
+        transport = _TRANSPORTS[one.organization.provider] if one.organization.own else "default"
+        handoffs[transport] = handoffs.get(transport, 0) + len(one.mails)
     sent = [one for one in samples if one.dead is None or one.dead.reason not in ("invalid_event", "expired")]
     wanted = {
-        "mailroom_handoffs_total": {"transport": {"default": _mails(default), "smtp": _mails(own)}},
+        "mailroom_handoffs_total": {"transport": handoffs},
         "mailroom_events_received_total": {"category": _count(one.category for one in sent)},
         "mailroom_dead_letters_total": {"reason": _count(one.dead.reason for one in samples if one.dead)},
     }
@@ -129,11 +134,7 @@ def discreet(samples: Sequence[Sample], secrets: Sequence[str], places: Mapping[
         words |= {data["subject"], *(data[key].strip() for key in ("text", "html") if len(data.get(key, "")) > 5)}
     for place, content in places.items():
         told = sorted(word for word in words if word.encode() in content)
-        yield Check(f"no recipient, subject, text or password in the {place}", ", ".join(told))
-
-
-def _mails(samples: Sequence[Sample]) -> float:
-    return sum(len(sample.mails) for sample in samples)
+        yield Check(f"no recipient, subject, text, password or token in the {place}", ", ".join(told))
 
 
 def _count(values: Iterator[str]) -> dict[str, float]:

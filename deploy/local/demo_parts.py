@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from deploy.local.sandbox_mail import Rule, Security
+
+Provider = Literal["", "microsoft", "google"]
+_WAYS: Final = {"": "SMTP", "microsoft": "Microsoft 365", "google": "Gmail API"}
 
 GONE: Final = "gone@partner.example"
 BUSY: Final = "busy@partner.example"
@@ -25,7 +28,8 @@ RULES: Final = (
 class Organization:
     """An organisation and the mail server that all its mail must leave through.
 
-    ``by_page``: its administrator configures it on the settings page, and not an operator by a command.
+    ``by_page``: its administrator configures it on the settings page, and not an operator by a command. With a
+    ``provider`` it has an account there (``username``) instead of a mail server, and ``server`` is the API it is for.
     """
 
     id: str
@@ -36,6 +40,12 @@ class Organization:
     alias: str
     own: bool = True
     by_page: bool = False
+    provider: Provider = ""
+
+    @property
+    def way(self) -> str:
+        """How its mail leaves, for people."""
+        return _WAYS[self.provider] if self.own else "the platform's SMTP"
 
     @property
     def administrator(self) -> str:
@@ -64,7 +74,29 @@ GLOBEX: Final = Organization(
     "Globex – Équipe Søren",
     by_page=True,
 )
-ORGANIZATIONS: Final = (DEFAULT, ACME, GLOBEX)
+UMBRELLA: Final = Organization(
+    "umbrella",
+    "graph.microsoft.com",
+    "tls",
+    "notifications@umbrella.example",
+    "notifications@umbrella.example",
+    "Umbrella Privacy",
+    by_page=True,
+    provider="microsoft",
+)
+HOOLI: Final = Organization(
+    "hooli",
+    "gmail.googleapis.com",
+    "tls",
+    "ada@hooli.example",
+    "privacy@hooli.example",
+    "Hooli – Datenschutz",
+    by_page=True,
+    provider="google",
+)
+ORGANIZATIONS: Final = (DEFAULT, ACME, GLOBEX, UMBRELLA, HOOLI)
+WITH_SERVERS: Final = tuple(one for one in ORGANIZATIONS if not one.provider)
+CONNECTED: Final = tuple(one for one in ORGANIZATIONS if one.provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +115,8 @@ class Sample:
 
     ``mails`` has the envelope recipients of every mail its server must take, in order, ``refusals`` what the server
     says on the way, ``fields`` further header fields of the mail. ``headers`` are those of the raw message when it is
-    not published by ``mailroom publish``; ``retries`` are the attempts after the first.
+    not published by ``mailroom publish``; ``retries`` are the attempts after the first. One that ``parks`` is published
+    after the account's consent was taken back, and waits until it is given again.
     """
 
     what: str
@@ -94,6 +127,7 @@ class Sample:
     dead: DeadLetter | None = None
     headers: Mapping[str, str] | None = None
     retries: int = 0
+    parks: bool = False
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

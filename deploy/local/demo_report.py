@@ -33,10 +33,14 @@ def show(result: Result, out: Console) -> None:
     """Prints the table, a few metrics, the way of one mail, and what must hold as a whole."""
     out.print(_table(result))
     for saved in result.saved:
-        title = f"{saved.organization.id}, configured by Save and test on the settings page: "
+        how = "connected and tested" if saved.organization.provider else "configured by Save and test"
+        title = f"{saved.organization.id}, {how} on the settings page: "
         out.print(
             Text.assemble((title, "italic"), f"{saved.happened}; then {saved.connected}, then {saved.verified}\n")
         )
+    for scene in result.revocations:
+        title = f"{scene.organization.id}, consent taken back at {scene.organization.provider.capitalize()}: "
+        out.print(Text.assemble((title, "italic"), f"{scene.happened}\n"))
     out.print(_metrics(result))
     out.print(_way(result))
     for check in result.checks:
@@ -58,6 +62,7 @@ def as_json(result: Result, seconds: float) -> str:
             "events": [
                 {
                     "organization": row.sample.organization.id,
+                    "way": row.sample.organization.way,
                     "type": row.sample.event["type"],
                     "what": row.sample.what,
                     "expected": row.expected,
@@ -75,6 +80,10 @@ def as_json(result: Result, seconds: float) -> str:
                     "status": [saved.connected, saved.verified],
                 }
                 for saved in result.saved
+            ],
+            "revocations": [
+                {"organization": one.organization.id, "status": [one.waiting, one.afterwards], "seconds": one.seconds}
+                for one in result.revocations
             ],
             "checks": [{"what": one.what, "ok": not one.problem, "problem": one.problem} for one in result.checks],
             "metrics": {name: result.metrics.by(name, label) for name, label in _SHOWN_METRICS.items()},
@@ -98,7 +107,8 @@ def _table(result: Result) -> Table:
         sample = row.sample
         event = Text.assemble(sample.what, "\n", (str(sample.event["type"]), "dim"))
         mark = _BAD if row.problems else _GOOD
-        table.add_row(sample.organization.id, event, row.expected, Group(*happened), mark)
+        organization = Text.assemble(sample.organization.id, "\n", (sample.organization.way, "dim"))
+        table.add_row(organization, event, row.expected, Group(*happened), mark)
     return table
 
 

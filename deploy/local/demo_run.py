@@ -22,6 +22,7 @@ from deploy.local.demo_overall import (
     threads,
 )
 from deploy.local.demo_parts import Sample
+from deploy.local.demo_revocation import Revocation, revoke_and_connect_again, seen
 from deploy.local.demo_settings import Saved
 from deploy.local.demo_stage import Say, Stage
 
@@ -38,6 +39,7 @@ class Result:
     mails: tuple[Mail, ...]
     metrics: Metrics
     saved: tuple[Saved, ...]
+    revocations: tuple[Revocation, ...]
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -58,12 +60,15 @@ def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
         CommandFailed: a command of Mailroom failed.
     """
     events = samples(datetime.now(UTC))
-    published, refusal = _publish(stage, events, say)
-    _await_outcomes(stage, events, say)
+    at_once = [one for one in events if not one.parks]
+    published, refusal = _publish(stage, at_once, say)
+    _await_outcomes(stage, at_once, say)
     settled = _settle(stage)
+    scenes = tuple(revoke_and_connect_again(stage, one, say) for one in events if one.parks)
+    settled = _settle(stage) if scenes else settled
     page = stage.get("/metrics")[1]
     metrics = Metrics(page)
-    checks = [refusal, settled]
+    checks = [refusal, settled, *(check for scene in scenes for check in seen(scene))]
     if not stay:
         say("SIGTERM to `mailroom run`, which drains, and to `mailroom web`")
         codes = stage.drain()
@@ -74,7 +79,9 @@ def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
         left = depths(there)
     tests = [mail for saved in stage.saved for mail in saved.mails]
     mails = mails_of([mail for mail in stage.sandbox.taken if mail not in tests])
-    rows = tuple(judge(sample, mails, tuple(stage.sandbox.refused), letters, published[sample.id]) for sample in events)
+    rows = tuple(
+        judge(sample, mails, tuple(stage.sandbox.refused), letters, published.get(sample.id, b"")) for sample in events
+    )
     checks += [check for saved in stage.saved for check in saved_and_tested(saved)]
     checks += [
         own_servers((*mails, *mails_of(tests))),
@@ -84,7 +91,7 @@ def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
     ]
     checks += counted(events, metrics)
     checks += _discretion(stage, events, page)
-    return Result(rows, tuple(checks), mails, metrics, stage.saved)
+    return Result(rows, tuple(checks), mails, metrics, stage.saved, scenes)
 
 
 def _publish(stage: Stage, events: Sequence[Sample], say: Say) -> tuple[dict[str, bytes], Check]:
@@ -122,12 +129,17 @@ def _await_outcomes(stage: Stage, events: Sequence[Sample], say: Say) -> None:
 
 
 def _settle(stage: Stage) -> Check:
-    """Waits until the consumer has nothing in hand: what is not in a queue then is done with."""
+    """Waits until the consumer has nothing in hand: what is not in a queue then is done with.
+
+    Organisations in trouble are counted every few seconds only, so that is waited for, too; whether it must be none is
+    for others to say.
+    """
     until = time.monotonic() + _SETTLED
     while True:
         metrics = Metrics(stage.get("/metrics")[1])
         age, sending = metrics.total("mailroom_oldest_event_seconds"), metrics.total("mailroom_in_flight")
-        if not age and not sending:
+        counted_late = metrics.total("mailroom_parked_organizations") and time.monotonic() < until
+        if not age and not sending and not counted_late:
             return Check("the consumer has nothing in hand any more")
         if time.monotonic() > until:
             return Check("the consumer has nothing in hand any more", f"{sending:g} mails are still being sent")
@@ -135,7 +147,7 @@ def _settle(stage: Stage) -> Check:
 
 
 def _discretion(stage: Stage, events: Sequence[Sample], page: str) -> list[Check]:
-    passwords = [server.account.password for server in stage.sandbox.servers.values()]
+    passwords = [*(server.account.password for server in stage.sandbox.servers.values()), *stage.providers.secrets]
     files = sorted(stage.folder.glob("mailroom.db*"))
     places = {
         "log": stage.log.read_bytes(),

@@ -113,8 +113,7 @@ def save_and_test(
         CommandFailed: the settings page answered otherwise than it should; the text has its answer.
     """
     person = platform.people[one.id]
-    session = _expected(page.call("POST", "/api/v1/sessions", {"token": platform.token(one.id)}), 200, 201)
-    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    bearer = session_of(page, platform, one)
     form = {
         "host": HOST,
         "port": server.port,
@@ -125,42 +124,54 @@ def save_and_test(
         "sender_alias": one.alias,
     }
     started = page.call("POST", "/api/v1/tests", form, **bearer)
-    _expected(started, 202)
+    expected(started, 202)
     where = next((value for name, value in started.headers.items() if name.lower() == "location"), "")
-    ended = _ended(page, where, bearer)
-    connected = _expected(page.call("GET", "/api/v1/settings", **bearer), 200)["status"]
+    ended = await_ended(page, where, bearer)
+    connected = expected(page.call("GET", "/api/v1/settings", **bearer), 200)["status"]
     mails = tuple(mail for mail in taken if mail.envelope.recipients == (person.email,))
-    for code in _codes(mails):
-        _expected(page.call("POST", "/api/v1/verification", {"code": code}, **bearer), 200)
+    for code in codes_of(mails):
+        expected(page.call("POST", "/api/v1/verification", {"code": code}, **bearer), 200)
     return Saved(
         organization=one,
         administrator=person,
         state=ended["state"],
         stages=tuple((stage["name"], stage["ok"], stage["seconds"]) for stage in ended["stages"]),
         connected=connected,
-        verified=_expected(page.call("GET", "/api/v1/settings", **bearer), 200)["status"],
+        verified=expected(page.call("GET", "/api/v1/settings", **bearer), 200)["status"],
         mails=mails,
-        page=_seen_by_a_viewer(page, platform, one),
+        page=seen_by_a_viewer(page, platform, one),
     )
 
 
-def _ended(page: SettingsPage, where: str, bearer: Mapping[str, str]) -> Any:
+def session_of(page: SettingsPage, platform: PlatformPage, one: Organization) -> Mapping[str, str]:
+    """The header by which the administrator of ``one`` uses the API."""
+    session = expected(page.call("POST", "/api/v1/sessions", {"token": platform.token(one.id)}), 200, 201)
+    return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+def await_ended(page: SettingsPage, where: str, bearer: Mapping[str, str]) -> Any:
+    """The test at that address of the API, when it has ended.
+
+    Raises:
+        CommandFailed: it does not end.
+    """
     until = time.monotonic() + _PATIENCE
-    while (test := _expected(page.call("GET", where, **bearer), 200))["state"] == "running":
+    while (test := expected(page.call("GET", where, **bearer), 200))["state"] == "running":
         if time.monotonic() > until:
             raise CommandFailed(f"the test of the settings did not end within {_PATIENCE:g} s")
         time.sleep(0.02)
     return test
 
 
-def _codes(mails: Sequence[Taken]) -> Iterator[str]:
+def codes_of(mails: Sequence[Taken]) -> Iterator[str]:
+    """The codes in the links of test mails."""
     for mail in mails:
         found = _CODE.search(read(mail.envelope.content).text or "")
         if found is not None:
             yield found[1]
 
 
-def _seen_by_a_viewer(page: SettingsPage, platform: PlatformPage, one: Organization) -> str:
+def seen_by_a_viewer(page: SettingsPage, platform: PlatformPage, one: Organization) -> str:
     """What a browser shows: the hand-over sets a cookie and leads on, the page needs it."""
     query = urlencode({"token": platform.token(one.id, "viewer")})
     opened = page.call("GET", f"/handover?{query}")
@@ -168,7 +179,12 @@ def _seen_by_a_viewer(page: SettingsPage, platform: PlatformPage, one: Organizat
     return page.call("GET", "/settings", Cookie=cookie.partition(";")[0]).text if opened.status == 303 else ""
 
 
-def _expected(answer: Answer, *statuses: int) -> Any:
+def expected(answer: Answer, *statuses: int) -> Any:
+    """The body of an answer with one of these statuses.
+
+    Raises:
+        CommandFailed: it has another; the text has the answer.
+    """
     if answer.status not in statuses:
         raise CommandFailed(f"the settings page answered with {answer.status}:\n{answer.text[:1000]}")
     return answer.json

@@ -20,8 +20,10 @@ from deploy.local.broker_for_use import LocalBroker, broker_for_use, given_broke
 from deploy.local.children import Children
 from deploy.local.demo_broker import PARTITIONS, own_place
 from deploy.local.demo_commands import CommandFailed, Mailroom, Running
+from deploy.local.demo_connect import Administrator
 from deploy.local.demo_folder import fresh_folder
-from deploy.local.demo_parts import DEFAULT, ORGANIZATIONS, RULES, Organization
+from deploy.local.demo_parts import CONNECTED, DEFAULT, ORGANIZATIONS, RULES, WITH_SERVERS, Organization
+from deploy.local.demo_providers import Providers
 from deploy.local.demo_settings import Saved, SettingsPage, save_and_test
 from deploy.local.platform_page import Person, PlatformPage
 from deploy.local.ports import LOOPBACK, free_block
@@ -45,6 +47,7 @@ class Stage:
     consumer: "subprocess.Popen[bytes]"
     page: SettingsPage
     platform: PlatformPage
+    providers: Providers
     children: Children
     metrics_port: int
     saved: tuple[Saved, ...] = ()
@@ -109,6 +112,8 @@ def staged(say: Say, arrived: Callable[[Taken], None] = lambda _: None) -> Itera
         key = mailroom.begin("keys", "generate")
         say("three mail servers with TLS and sign-in")
         sandbox = stack.enter_context(Sandbox(folder, _accounts(), RULES, arrived))
+        say("stand-ins for Microsoft 365 and Google")
+        providers = stack.enter_context(Providers(sandbox))
         given = given_broker(os.environ)
         say("the broker of MAILROOM_AMQP_URL" if given else "a private RabbitMQ node (about five seconds)")
         broker = stack.enter_context(broker_for_use(os.environ))
@@ -116,18 +121,27 @@ def staged(say: Say, arrived: Callable[[Taken], None] = lambda _: None) -> Itera
         url = stack.enter_context(own_place(broker, ca_file))
         metrics_port, web_port = free_block(1), free_block(1)
         mailroom.settings |= _settings(url, key.finish().strip(), sandbox, ca_file, metrics_port)
-        platform = stack.enter_context(_platform(mailroom, sandbox, web_port))
+        _allow(mailroom, providers, sandbox)
+        platform = stack.enter_context(_platform(mailroom, sandbox, providers, web_port))
+        providers.register(platform.settings_url)
         say("mailroom web; mailroom topology apply")
         page = SettingsPage(mailroom.serve("web", folder / "web.log"), web_port)
         mailroom.begin("topology", "apply").finish()
         say("mailroom run")
         consumer = mailroom.serve("run", folder / "consumer.log")
-        stage = Stage(folder, broker, url, ca_file, sandbox, mailroom, consumer, page, platform, children, metrics_port)
+        parts = folder, broker, url, ca_file, sandbox, mailroom, consumer, page, platform, providers, children
+        stage = Stage(*parts, metrics_port)
         _configure(stage, say)
         yield stage
 
 
-def _platform(mailroom: Mailroom, sandbox: Sandbox, web_port: int) -> PlatformPage:
+def _allow(mailroom: Mailroom, providers: Providers, sandbox: Sandbox) -> None:
+    """Tells Mailroom of the providers, and that organisations may use all these ports."""
+    ports = ",".join(map(str, (*(server.port for server in sandbox.servers.values()), *providers.ports)))
+    mailroom.settings |= {**providers.settings, "MAILROOM_SMTP_PORTS": f"25,465,587,2525,{ports}"}
+
+
+def _platform(mailroom: Mailroom, sandbox: Sandbox, providers: Providers, web_port: int) -> PlatformPage:
     """The stand-in for the platform, with a key of its own that the settings page is told."""
     key, url = secrets.token_urlsafe(32), f"http://{LOOPBACK}:{web_port}"
     mailroom.settings |= {
@@ -136,13 +150,13 @@ def _platform(mailroom: Mailroom, sandbox: Sandbox, web_port: int) -> PlatformPa
         "MAILROOM_PLATFORM_KEY": key,
     }
     people = [Person(one.id, f"Ada of {one.id}", one.administrator) for one in ORGANIZATIONS]
-    return PlatformPage(key, url, people, tuple(sandbox.servers.values()))
+    return PlatformPage(key, url, people, tuple(sandbox.servers.values()), providers.people)
 
 
 def _accounts() -> list[Account]:
     return [
         Account(one.server, one.security, one.username, secrets.token_urlsafe(12), (one.address,))
-        for one in ORGANIZATIONS
+        for one in WITH_SERVERS
     ]
 
 
@@ -159,7 +173,6 @@ def _authorities(folder: Path, sandbox: Sandbox) -> Path:
 def _settings(url: str, key: str, sandbox: Sandbox, ca_file: Path, metrics_port: int) -> dict[str, str]:
     default = sandbox.servers[DEFAULT.server]
     account = default.account
-    ports = ",".join(str(server.port) for server in sandbox.servers.values())
     return {
         "MAILROOM_AMQP_URL": url,
         "MAILROOM_SECRET_KEYS": key,
@@ -171,7 +184,6 @@ def _settings(url: str, key: str, sandbox: Sandbox, ca_file: Path, metrics_port:
         "MAILROOM_PARTITIONS": str(PARTITIONS),
         # Organisations' servers are on loopback here, which the guard against forged requests otherwise refuses.
         "MAILROOM_ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
-        "MAILROOM_SMTP_PORTS": f"25,465,587,2525,{ports}",
         "MAILROOM_TLS_CA_FILE": str(ca_file),
         "MAILROOM_RETRY_SCHEDULE": "1,2",
         "MAILROOM_METRICS_PORT": str(metrics_port),
@@ -181,7 +193,7 @@ def _settings(url: str, key: str, sandbox: Sandbox, ca_file: Path, metrics_port:
 def _configure(stage: Stage, say: Say) -> None:
     """Gives every organisation but the default one its own server, while the consumer already runs."""
     by_command = [one for one in ORGANIZATIONS if one.own and not one.by_page]
-    by_page = [one for one in ORGANIZATIONS if one.by_page]
+    by_page = [one for one in WITH_SERVERS if one.by_page]
     say("mailroom organizations smtp " + ", ".join(one.id for one in by_command))
     begun = [_configured(stage, one) for one in by_command]
     stage.page.await_ready(stage.require_running)
@@ -189,6 +201,11 @@ def _configure(stage: Stage, say: Say) -> None:
     stage.saved = tuple(
         save_and_test(stage.page, stage.platform, one, stage.sandbox.servers[one.server], stage.sandbox.taken)
         for one in by_page
+    )
+    say("connected on the settings page: " + ", ".join(f"{one.id} ({one.way})" for one in CONNECTED))
+    stage.saved += tuple(
+        Administrator(stage.page, stage.platform, one, stage.sandbox.ca_file).connect_and_test(stage.sandbox.taken)
+        for one in CONNECTED
     )
     for running in begun:
         running.finish()

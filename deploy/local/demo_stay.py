@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.local.demo_checks import mails_of
-from deploy.local.demo_parts import ACME, event, to
+from deploy.local.demo_parts import ACME, HOOLI, event, to
 from deploy.local.demo_stage import Stage
 from deploy.local.node import PrivateNode
 from deploy.local.places import CLONE, LOCAL
 from deploy.local.ports import LOOPBACK
 from deploy.local.sandbox_mail import Taken
 
+_THROTTLE = {"endpoint": "send", "kind": "throttle", "retry_after": 30}
+_LOSE = {"endpoint": "send", "kind": "accept_and_cut"}
 ENVIRONMENT = LOCAL / "run.env"
 
 
@@ -88,7 +90,31 @@ def _tell(stage: Stage, notes: Console, file: Path) -> None:
     notes.print("\n[bold]Everything stays up until Ctrl-C.[/bold]")
     for name, value in rows.items():
         notes.print(f"  {name:<18} {escape(value)}", soft_wrap=True)
+    _tell_providers(stage, notes)
     notes.print("\nMails as they arrive:")
+
+
+def _tell_providers(stage: Stage, notes: Console) -> None:
+    """Where the stand-ins of the providers are, whom one can choose there, and how to make trouble."""
+    providers = stage.providers
+    notes.print("\n[bold]Microsoft 365 and Google[/bold]: stand-ins, whose certificates this demo has issued")
+    entra = f"{providers.microsoft.authority}/oauth2/v2.0/authorize"
+    pages = {"Microsoft 365": entra, "Google": providers.google.auth_url}
+    for name, page in pages.items():
+        notes.print(f"  {name:<18} {page}   (opens from the settings page; one can choose:)", soft_wrap=True)
+        for provider, address, remark in providers.people:
+            if provider == name:
+                notes.print(f"    {escape(address):<36} {remark}", soft_wrap=True)
+    curl = f"curl --cacert {_shown(stage.ca_file)}"
+    for what, url, path, given in (
+        ("take a consent back", providers.google.control_url, "revoke", {"account": HOOLI.username}),
+        ("throttle the next mail", providers.google.control_url, "fault", _THROTTLE),
+        ("lose the next answer", providers.microsoft.control_url, "fault", _LOSE),
+        ("let the app's secret expire", providers.microsoft.control_url, "expire_secret", {}),
+        ("see how things stand", providers.microsoft.control_url, "state", None),
+    ):
+        data = f" -d '{json.dumps(given)}'" if given is not None else ""
+        notes.print(f"  {what:<28} {escape(f'{curl}{data} {url}/{path}')}", soft_wrap=True)
 
 
 def _show(taken: Taken, notes: Console) -> None:

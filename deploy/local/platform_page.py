@@ -37,8 +37,14 @@ th,td{{text-align:left;padding:.1rem .8rem .1rem 0}}</style>
 {people}<h2>Mail servers to try it with</h2>
 <p>They take mail and deliver nothing. Each takes it from its own sender address only; a mistake is worth a try too.</p>
 <table><tr><th>Server<th>Port<th>Security<th>User name<th>Password<th>Sender address</tr>
-{servers}</table></body></html>
+{servers}</table>
+{accounts}</body></html>
 """
+_ACCOUNTS: Final = """<h2>Accounts to connect</h2>
+<p>Stand-ins for both providers open where an account is connected. They take mail and deliver nothing either. A browser
+warns of their certificates, which an authority of this demo has issued.</p>
+<table><tr><th>Provider<th>Account<th>When it is chosen</tr>
+{rows}</table>"""
 _PERSON: Final = """<form method="post" action="/open"><h2>{id}</h2>
 <input type="hidden" name="organization" value="{id}">
 <button name="role" value="admin">Open as administrator</button>
@@ -74,12 +80,19 @@ class PlatformPage:
     """The page, in a thread of this process; a context manager.
 
     ``settings_url`` is where the settings page is. ``servers`` are shown with their passwords: mail catchers only.
+    ``accounts`` are those that can be connected: provider, address, and what becomes of it.
     """
 
     def __init__(
-        self, key: str, settings_url: str, people: Sequence[Person], servers: Sequence[MailServer] = ()
+        self,
+        key: str,
+        settings_url: str,
+        people: Sequence[Person],
+        servers: Sequence[MailServer] = (),
+        accounts: Sequence[tuple[str, str, str]] = (),
     ) -> None:
-        self._key, self._settings_url, self._servers = key, settings_url, tuple(servers)
+        self._key, self._servers, self._accounts = key, tuple(servers), tuple(accounts)
+        self.settings_url = settings_url
         self.people = {person.organization: person for person in people}
         self._server = _listening()
         self._server.page = self
@@ -96,12 +109,14 @@ class PlatformPage:
 
     def target(self, organization: str, role: Role) -> str:
         """Where a click leads."""
-        return f"{self._settings_url}/handover?{urlencode({'token': self.token(organization, role)})}"
+        return f"{self.settings_url}/handover?{urlencode({'token': self.token(organization, role)})}"
 
     def text(self) -> str:
         """The page itself."""
         people = (_PERSON.format(id=html.escape(one)) for one in self.people)
-        return _PAGE.format(people="".join(people), servers="\n".join(map(_row, self._servers)))
+        accounts = _ACCOUNTS.format(rows="\n".join(map(_cells, self._accounts))) if self._accounts else ""
+        rows = "\n".join(map(_row, self._servers))
+        return _PAGE.format(people="".join(people), servers=rows, accounts=accounts)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -118,6 +133,10 @@ class PlatformPage:
 def _row(server: MailServer) -> str:
     account = server.account
     values = (HOST, server.port, account.security, account.username, account.password, ", ".join(account.senders))
+    return _cells(values)
+
+
+def _cells(values: Sequence[object]) -> str:
     return "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in values) + "</tr>"
 
 

@@ -105,10 +105,11 @@ class Sandbox:
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.mails.mkdir(parents=True)
-        authority = trustme.CA(organization_name="Mailroom sandbox")
-        authority.cert_pem.write_to_path(str(self.ca_file))
+        self._lock = threading.Lock()
+        self._authority = trustme.CA(organization_name="Mailroom sandbox")
+        self._authority.cert_pem.write_to_path(str(self.ca_file))
         self.servers = {
-            account.server: MailServer(account, _context(authority, account), rules, self) for account in accounts
+            account.server: MailServer(account, self.certified(account.server), rules, self) for account in accounts
         }
 
     def __enter__(self) -> Self:
@@ -142,21 +143,24 @@ class Sandbox:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def keep(self, server: str, envelope: Envelope) -> None:
-        """Writes a mail down as its server would and tells whoever listens."""
-        file = self.mails / f"{len(self.taken) + 1:03d}-{server}.eml"
-        file.write_bytes(_trace(server, envelope) + envelope.content)
-        taken = Taken(server, envelope, file)
-        self.taken.append(taken)
+    def keep(self, server: str, envelope: Envelope, *, traced: bool = True) -> None:
+        """Writes a mail down as its server would and tells whoever listens; safe to call from other threads.
+
+        ``traced`` adds the fields of a server that took it by SMTP.
+        """
+        with self._lock:
+            file = self.mails / f"{len(self.taken) + 1:03d}-{server}.eml"
+            file.write_bytes((_trace(server, envelope) if traced else b"") + envelope.content)
+            taken = Taken(server, envelope, file)
+            self.taken.append(taken)
         self._arrived(taken)
 
-
-def _context(authority: trustme.CA, account: Account) -> ssl.SSLContext:
-    """A context with a certificate of its own, as every provider has."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    authority.issue_cert(HOST, LOOPBACK, account.server).configure_cert(context)
-    return context
+    def certified(self, *names: str) -> ssl.SSLContext:
+        """A server's context with a certificate of its own for these names, as every provider has."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._authority.issue_cert(HOST, LOOPBACK, *names).configure_cert(context)
+        return context
 
 
 def _trace(server: str, envelope: Envelope) -> bytes:

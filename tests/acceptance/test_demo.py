@@ -8,8 +8,10 @@ import os
 import re
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ from deploy.local import demo_checks, demo_overall
 from deploy.local.broker_for_use import LocalBroker
 from deploy.local.demo_broker import Letter, queues
 from deploy.local.demo_events import samples
-from deploy.local.demo_parts import ACME, DEFAULT, GLOBEX, Sample
+from deploy.local.demo_parts import ACME, DEFAULT, GLOBEX, HOOLI, UMBRELLA, Sample
 from deploy.local.demo_settings import STAGES, Saved
 from deploy.local.installation import Installation, ServerMissing
 from deploy.local.places import CLONE
@@ -122,12 +124,19 @@ def test_the_demo_does_the_main_job_and_leaves_nothing_running(demo: Start) -> N
     assert (code, result["ok"]) == (0, True)
     assert all(event["ok"] for event in result["events"])
     assert {event["type"].split(".")[1] for event in result["events"]} == _CATEGORIES
-    assert {event["organization"] for event in result["events"]} == {DEFAULT.id, ACME.id, GLOBEX.id}
-    [saved] = result["saved"]
-    assert (saved["organization"], saved["state"], saved["status"]) == (GLOBEX.id, "passed", ["connected", "verified"])
-    assert len(saved["stages"]) == 6
+    ways = {event["organization"]: event["way"] for event in result["events"]}
+    own = {ACME.id: "SMTP", GLOBEX.id: "SMTP", UMBRELLA.id: "Microsoft 365", HOOLI.id: "Gmail API"}
+    assert ways == {DEFAULT.id: "the platform's SMTP", **own}
+    for saved, organization in zip(result["saved"], (GLOBEX, UMBRELLA, HOOLI), strict=True):
+        found = saved["organization"], saved["state"], saved["status"]
+        assert found == (organization.id, "passed", ["connected", "verified"])
+        assert len(saved["stages"]) == 6
+    [revocation] = result["revocations"]
+    assert (revocation["organization"], revocation["status"]) == (HOOLI.id, ["needs_attention", "verified"])
+    assert revocation["seconds"] < 60
     assert len(running.seen) > 6  # itself, its guards, epmd, the node, the consumer, the settings page
-    assert len(running.ports) >= 8  # broker, its management page, three mail servers, metrics, settings page, platform
+    # Broker and its page, three mail servers, two providers with API and SMTP each, metrics, settings page, platform.
+    assert len(running.ports) >= 12
     assert all(port < 32768 for port in running.ports)
     running.require_gone()
 
@@ -167,12 +176,23 @@ def test_make_run_stays_and_takes_further_events(demo: Start, broker_node: Local
     platform = re.search(r"settings page\s+(http://\S+)", running.look())
     assert platform is not None
     assert _clicked(platform[1]) == _clicked(platform[1]) == (303, "/settings")
+    assert {UMBRELLA.username, HOOLI.username} <= _accounts(running.look(), settings["MAILROOM_TLS_CA_FILE"])
     running.process.send_signal(signal.SIGINT)
     code, out = running.end(40)
     assert code == 0, out
     running.require_gone()
     assert not file.exists()
     assert _vhosts(broker_node) == before
+
+
+def _accounts(said: str, ca_file: str) -> set[str]:
+    """The accounts of the providers' stand-ins, by the control addresses that were printed."""
+    context = ssl.create_default_context(cafile=ca_file)
+    found: set[str] = set()
+    for address in set(re.findall(r"(https://localhost:\d+/control/[\w-]+)/", said)):
+        with urllib.request.urlopen(f"{address}/state", context=context, timeout=20) as reply:
+            found |= {one["address"] for one in json.load(reply)["accounts"]}
+    return found
 
 
 def _clicked(platform: str) -> tuple[int, str]:
