@@ -1,12 +1,13 @@
 """How this process reaches mail servers and providers, out of its settings: whom it trusts, where it may go.
 
-Organisations' servers stand behind the address guard, in every process and for every purpose, a test included; only
-the platform's own relay does not. Providers are reached at the addresses that the process was given, never at one that
-an organisation entered.
+Organisations' servers stand behind the address guard, in every process and for every purpose, a test included; the
+platform's own relay and providers do not: they are reached at the addresses that the process was given, never at one
+that an organisation entered.
 """
 
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from config.choices import TransportKind, TransportSettings
 from config.organizations_account import Server
@@ -18,7 +19,7 @@ from transports.protocol import Tokens, Transport
 from transports.registry import TransportContext, build
 from transports.smtp.guard import Guard
 from transports.smtp.observer import ConnectionObserver, SilentObserver
-from transports.smtp.settings import Security, SmtpContext
+from transports.smtp.settings import Security, SmtpContext, SmtpSettings
 
 MakeTransport = Callable[[TransportSettings], Transport]
 
@@ -29,7 +30,7 @@ def for_organizations(
     tokens: Tokens | None = None,
     http: Http | None = None,
 ) -> MakeTransport:
-    """What builds transports of organisations, with the guard; those of connected accounts with both last parts only.
+    """What builds transports of organisations, servers behind the guard; connected accounts need both last parts.
 
     What is built raises ``ValueError`` for an account whose part is missing.
     """
@@ -42,8 +43,15 @@ def for_organizations(
     )
     if tokens is None or http is None:
         return _maker(TransportContext(smtp))
-    graph = GraphContext(http, tokens, settings.graph_url)
-    return _maker(TransportContext(smtp, graph, GmailContext(http, tokens, settings.gmail_url)))
+    graph, gmail = GraphContext(http, tokens, settings.graph_url), GmailContext(http, tokens, settings.gmail_url)
+    entered = _maker(TransportContext(smtp))
+    connected = _maker(TransportContext(replace(smtp, guard=None), graph, gmail))
+
+    def make(account: TransportSettings) -> Transport:
+        at_a_place_of_theirs = isinstance(account, SmtpSettings) and account.grant is None
+        return entered(account) if at_a_place_of_theirs else connected(account)
+
+    return make
 
 
 def for_platform(settings: Settings, observer: ConnectionObserver | None = None) -> MakeTransport:

@@ -15,8 +15,10 @@ from config.store import Store
 from config.store_quarantine import QuarantineStore
 from consumer.background import Background
 from consumer.broker import Broker
+from consumer.connections import Connections
 from consumer.delivery import Delivery, Surroundings
 from consumer.gate import Gate
+from consumer.grant_keeping import GrantKeeping
 from consumer.intake import Intake
 from consumer.metrics import Metrics, SmtpConnections
 from consumer.notices import Notices
@@ -60,9 +62,11 @@ def platform_default(settings: Settings) -> PlatformDefault | None:
     )
 
 
-def transport_factory(settings: Settings, connections: ConnectionObserver) -> Callable[[Account], Transport]:
+def transport_factory(
+    settings: Settings, observer: ConnectionObserver, connections: Connections
+) -> Callable[[Account], Transport]:
     """What builds transports: organisations' servers behind the guard, the platform's own relay without it."""
-    guarded, unguarded = outgoing.for_organizations(settings, connections), outgoing.for_platform(settings, connections)
+    guarded, unguarded = connections.transports(observer), outgoing.for_platform(settings, observer)
 
     def make(account: Account) -> Transport:
         return unguarded(account.settings) if account.platform else guarded(account.settings)
@@ -81,14 +85,19 @@ class Consumer:
         self.store = store
         self.background = Background()
         self.metrics = metrics
-        self.organizations = Organizations(store, box, ports=settings.smtp_ports)
+        self.organizations = Organizations(
+            store, box, ports=settings.smtp_ports, servers=outgoing.provider_servers(settings)
+        )
+        self.connections = Connections(settings, store, box, on_refresh=self.metrics.token_refreshed)
         self.directory = Directory(self.organizations, clock=time.monotonic)
         self.default = platform_default(settings)
         self.policy = Policy(
             schedule=settings.retry_schedule, max_age=settings.retry_max_age, unknown_pause=settings.unknown_pause
         )
         self.transports = TransportCache(
-            transport_factory(settings, SmtpConnections(self.metrics)), _KEPT_TRANSPORTS, time.monotonic
+            transport_factory(settings, SmtpConnections(self.metrics), self.connections),
+            _KEPT_TRANSPORTS,
+            time.monotonic,
         )
         self.broker = Broker(
             settings.amqp_url, ca_file=settings.tls_ca_file, source=seeded, name=f"mailroom {settings.replica_id}"
@@ -117,6 +126,15 @@ class Consumer:
             now=utc_now,
             random=seeded.random,
         )
+        self.grant_keeping = GrantKeeping(
+            self.connections.tokens,
+            self.connections.revoking,
+            self.organizations,
+            notices=notices,
+            metrics=self.metrics,
+            now=utc_now,
+        )
+        self.random = seeded.random
         settler = Settler(
             self.broker.publish, metrics=self.metrics, notices=notices, now=utc_now, new_copy=lambda: uuid.uuid4().hex
         )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from config.errors import SettingsUnreadable, StoreUnavailable
 from config.logs import get_logger
@@ -17,6 +17,7 @@ from consumer.outcome import Begin, Branch, Dead, NotBegun, Park, Reason, Retry,
 from consumer.retry import Policy, decide
 from consumer.routing import DEFAULT, Account, NoRoute, PlatformDefault, Route, choose
 from consumer.slots import NoSlot, Slots
+from consumer.suspensions import Suspensions
 from transports.cache import TransportCache
 from transports.errors import (
     AccountProblem,
@@ -31,11 +32,11 @@ from transports.message import Mail, Receipt
 
 log = get_logger(__name__)
 
-_PROBE_AFTER = timedelta(hours=1)
-"""A suspended account is tried with one event this often, so that what was mended at the provider heals by itself."""
-
 _BUSY_PAUSE = 15.0
 """Seconds for which an event goes aside that found no free slot within a send deadline."""
+
+_SHORT = 1.0
+"""Seconds a provider may ask for that are waited for here: the shortest wait queue would bring the event too late."""
 
 _GRACE = 5.0
 """Seconds beyond the send deadline after which a transport that broke its promise to end is cut off."""
@@ -73,6 +74,9 @@ class Delivery:
     def __init__(self, surroundings: Surroundings) -> None:
         self._s = surroundings
         self._slots = Slots()
+        self._suspensions = Suspensions(
+            surroundings.organizations, surroundings.directory, surroundings.notices, surroundings.now
+        )
 
     async def deliver(self, event: Event, attempt: Attempt, received: float, begin: Begin = at_once) -> Verdict:
         """The verdict for an event; never raises for anything an event, a provider or the store can do.
@@ -117,13 +121,17 @@ class Delivery:
             async with self._slots.hold((route.key, route.version), limit, self._s.deadline):
                 if not await begin():
                     raise NotBegun
+                count = self._suspensions.count(route)
                 if await self._route(event) != route:
                     return None
                 if event.expiry is not None and event.expiry <= self._s.now():
                     return Verdict(route.transport, branches=(Branch(Dead(), Reason.EXPIRED),))
                 mail = compose.compose(event, route.sender, owed=attempt.owed, first_seen=attempt.first_seen)
                 self._s.metrics.waited(route.transport, self._s.clock() - received)
-                return await self._judge(await self._send(route, mail), route, event, attempt)
+                receipt = await self._send_in_time(route, mail)
+                if receipt.accepted:
+                    await self._suspensions.accepted(route, parked=attempt.paused > 0, count=count)
+                return await self._judge(receipt, route, event, attempt)
         except NoSlot:
             # Going aside is no attempt: the provider was not even asked.
             raise Throttled(Code.NO_CONNECTION_FREE, transport=route.transport, retry_after=_BUSY_PAUSE) from None
@@ -131,6 +139,17 @@ class Delivery:
     async def _route(self, event: Event) -> Route | NoRoute:
         settings = await self._s.directory.get(event.organization_id)
         return choose(settings, self._s.default, self._s.now())
+
+    async def _send_in_time(self, route: Route, mail: Mail) -> Receipt:
+        """Sends; once more if there was only a moment to wait until the provider takes mail again."""
+        try:
+            return await self._send(route, mail)
+        except Throttled as error:
+            if error.retry_after is None or error.retry_after > _SHORT:
+                raise
+            pause = error.retry_after
+        await asyncio.sleep(pause)
+        return await self._send(route, mail)
 
     async def _send(self, route: Route, mail: Mail) -> Receipt:
         started = self._s.clock()
@@ -148,8 +167,6 @@ class Delivery:
         finally:
             self._s.metrics.sending(route.transport, -1)
             self._s.metrics.sent(route.transport, self._s.clock() - started)
-        if route.suspended and receipt.accepted:
-            await self._recovered(route)
         return _complete(receipt, mail)
 
     async def _attribute(self, error: DeliveryError, route: Route) -> DeliveryError:
@@ -158,35 +175,8 @@ class Delivery:
             return error
         if route.platform:
             return PlatformProblem(error.code, error.detail, transport=route.transport, retry_after=error.retry_after)
-        await self._suspend(route, error)
+        await self._suspensions.suspend(route, error)
         return error
-
-    async def _suspend(self, route: Route, error: AccountProblem) -> None:
-        pause = _PROBE_AFTER if error.retry_after is None else timedelta(seconds=error.retry_after)
-        try:
-            fresh = await self._s.organizations.suspend(
-                route.key, route.version, error.code, retry_at=self._s.now() + pause
-            )
-        except (StoreUnavailable, asyncio.CancelledError):
-            # Parking needs no store; the next event of the organisation will try to write it down again.
-            log.warning("suspension could not be stored", organization=route.key, code=error.code)
-            return
-        self._s.directory.invalidate(route.key)
-        if fresh:
-            log.warning("transport suspended", organization=route.key, code=error.code, detail=error.detail)
-            self._s.notices.suspended(route.key, route.transport, error.code)
-
-    async def _recovered(self, route: Route) -> None:
-        try:
-            lifted = await self._s.organizations.recover(route.key, route.version)
-        except (StoreUnavailable, asyncio.CancelledError):
-            log.warning("recovery could not be stored", organization=route.key)
-            return
-        self._s.directory.invalidate(route.key)
-        if not lifted:
-            return
-        log.info("transport recovered", organization=route.key, transport=route.transport)
-        self._s.notices.recovered(route.key, route.transport)
 
     def _no_route(self, route: NoRoute, event: Event, attempt: Attempt) -> Verdict:
         if route.platform:

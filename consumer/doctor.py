@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config import outgoing
 from config.errors import ConfigError, SchemaOutdated, WrongSecretKey
 from config.process import Settings
 from config.secrets import SecretBox
 from config.store import Store, sqlite_file
 from config.store_keyring import check_keyring
-from consumer.app import platform_default, transport_factory
-from consumer.routing import Account
+from consumer import doctor_providers
+from consumer.app import platform_default
+from consumer.doctor_check import Check
 from consumer.topology import GIVE_NUMBER, BrokerUnavailable, Report, check_topology
 from transports.errors import Code
 from transports.protocol import Probe
-from transports.smtp.observer import SilentObserver
 
 _CHECK_SECONDS = 30.0
 _CLOCK_TOLERANCE = 5.0
@@ -41,16 +41,6 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check; ``ok`` is ``None`` when there was nothing to check."""
-
-    name: str
-    ok: bool | None
-    found: str
-    advice: str = ""
-
-
 async def examine(
     settings: Settings, *, now: datetime | None = None, look_at_broker: Callable[..., Report] = check_topology
 ) -> AsyncIterator[Check]:
@@ -66,8 +56,8 @@ async def examine(
         yield check
     async for check in _default_checks(settings):
         yield check
-    yield Check("microsoft 365 app", None, "not configured")
-    yield Check("google app", None, "not configured")
+    async for check in doctor_providers.examine(settings, outgoing.trust(settings), now or datetime.now(UTC)):
+        yield check
 
 
 async def _store_checks(settings: Settings, now: datetime) -> AsyncIterator[Check]:
@@ -155,8 +145,7 @@ async def _default_checks(settings: Settings) -> AsyncIterator[Check]:
         advice = "without MAILROOM_DEFAULT_SMTP_URL and MAILROOM_DEFAULT_SENDER organisations without a transport wait"
         yield Check("default smtp", None, "not configured", advice)
         return
-    factory = transport_factory(settings, SilentObserver())
-    transport = factory(Account(default.smtp, platform=True))
+    transport = outgoing.for_platform(settings)(default.smtp)
     try:
         for stage in await transport.check(_CHECK_SECONDS, probe=Probe(default.sender.address)):
             found = f"{stage.seconds * 1000:.0f} ms" if stage.ok else f"{stage.code} {stage.detail}".strip()

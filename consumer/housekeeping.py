@@ -14,6 +14,7 @@ from config.store_quarantine import QuarantineStore
 from consumer import names
 from consumer.background import Background
 from consumer.broker import Broker, BrokerError, Incoming
+from consumer.grant_keeping import GrantKeeping
 from consumer.metrics import Metrics
 from consumer.parking import Parking
 from consumer.partition import partition_of
@@ -38,22 +39,26 @@ _MOST_LOOKED_FOR = 1000
 
 _COUNT_EVERY = 5.0
 _PRUNE_EVERY = 3600.0
+_IDLE_EVERY = 3600.0
+_REVOKE_EVERY = 300.0
 _MARKS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """What is looked after."""
+    """What is looked after. ``random`` gives a number in [0, 1)."""
 
     broker: Broker
     directory: Directory
     organizations: Organizations
     quarantine: QuarantineStore
     parking: Parking
+    grants: GrantKeeping
     selfcheck: SelfCheck
     metrics: Metrics
     partitions: int
     now: Callable[[], datetime]
+    random: Callable[[], float]
 
 
 class Housekeeping:
@@ -77,6 +82,11 @@ class Housekeeping:
             ("prune", self.prune, _PRUNE_EVERY),
         ):
             self._background.start(self._repeat(name, work, pause), name=name, vital=True)
+        for name, work, pause in (
+            ("idle grants", self._h.grants.refresh_idle, _IDLE_EVERY),
+            ("revocations", self._h.grants.revoke, _REVOKE_EVERY),
+        ):
+            self._background.start(self._repeat_seldom(name, work, pause), name=name, vital=True)
         self._background.start(self._sweeps(), name="sweeps", vital=True)
 
     def changed(self, incoming: Incoming) -> None:
@@ -189,6 +199,11 @@ class Housekeeping:
             await self._h.parking.sweep(partition)
         except (BrokerError, StoreUnavailable) as error:
             log.warning("parked events could not be swept", partition=partition, error=type(error).__name__)
+
+    async def _repeat_seldom(self, name: str, work: Callable[[], Awaitable[None]], pause: float) -> None:
+        """The first round within ``pause``, so that replicas that start together do not come together."""
+        await asyncio.sleep(pause * self._h.random())
+        await self._repeat(name, work, pause)
 
     @staticmethod
     async def _repeat(name: str, work: Callable[[], Awaitable[None]], pause: float) -> None:

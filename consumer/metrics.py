@@ -76,6 +76,15 @@ class Metrics:
             "mailroom_subscribed_partitions", "Partitions this replica consumes or stands by for", **own
         )
         self._store_up = Gauge("mailroom_store_available", "1 while the database answers", **own)
+        self._refreshes = Counter(
+            "mailroom_token_refreshes",
+            "Requests for OAuth access tokens by their end: ok, or a reason code",
+            ["provider", "result"],
+            **own,
+        )
+        self._ended = Counter(
+            "mailroom_grants_ended", "Unused grants that were taken back at their provider, or forgotten", **own
+        )
         Info("mailroom_build", "Version of this process", **own).info({"version": version})
         self._bound: dict[tuple[str, ...], Counter] = {}
         self._bound_stages: dict[tuple[str, str], Histogram] = {}
@@ -138,6 +147,14 @@ class Metrics:
     def publish_failed(self, reason: str) -> None:
         """An outcome could not be published; it is tried again."""
         self._counter(self._publish_failures, "publish", reason).inc()
+
+    def token_refreshed(self, provider: str, result: str) -> None:
+        """One request for an access token ended: ``ok``, or a reason code."""
+        self._counter(self._refreshes, "refresh", provider, result).inc()
+
+    def grants_ended(self, count: int) -> None:
+        """So many grants were taken back at their provider, or forgotten."""
+        self._ended.inc(count)
 
     def dead_letter_depth(self, count: int) -> None:
         """Messages in the dead-letter queue, as last seen."""

@@ -55,6 +55,7 @@ async def run(settings: Settings) -> int:
         store, box, keyed_hash = opened
         stack.push_async_callback(store.close)
         consumer = Consumer(settings, store, box, keyed_hash, metrics)
+        stack.push_async_callback(consumer.connections.aclose)
         stack.push_async_callback(consumer.transports.aclose)
         readiness.program = Program(consumer, stack)
         return await readiness.program.run(stop)
@@ -160,10 +161,12 @@ class Program:
             organizations=consumer.organizations,
             quarantine=consumer.quarantine_store,
             parking=consumer.parking,
+            grants=consumer.grant_keeping,
             selfcheck=selfcheck,
             metrics=consumer.metrics,
             partitions=consumer.settings.partitions,
             now=utc_now,
+            random=consumer.random,
         )
         self._housekeeping = Housekeeping(household, consumer.background)
         consumer.metrics.oldest(lambda: consumer.worker.oldest(time.monotonic()))

@@ -19,6 +19,8 @@ from transports.errors import (
 _PLATFORM_PAUSE = 60.0
 _THROTTLE_PAUSE = 60.0
 _LONGEST_PAUSE = 24 * 3600.0
+_LONGEST_SPREAD = 0.5
+"""Seconds between the moment a provider named and the latest next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,10 @@ def _rule(
         case Permanent():
             return Dead(), error.code
         case Throttled():
-            # Never earlier than the provider said; the spread only goes upwards.
+            # Never earlier than the provider said, and hardly later: it knows best when it takes mail again.
             pause = _bounded(error.retry_after, _THROTTLE_PAUSE)
-            return Retry(pause * (1 + policy.jitter * random()), counted=False), error.code
+            spread = min(pause * policy.jitter, _LONGEST_SPREAD)
+            return Retry(pause + spread * random(), counted=False), error.code
         case _:
             return _temporary(error, attempt, policy, random)
 

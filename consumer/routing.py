@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from config.choices import OrganizationSettings, TransportKind
+from config.choices import OrganizationSettings, TransportSettings
 from consumer.outcome import Reason
 from transports.errors import Code
 from transports.message import Mailbox
@@ -24,7 +24,7 @@ class PlatformDefault:
 class Account:
     """What a transport is built from; only the platform's own account may be reached without the address guard."""
 
-    settings: SmtpSettings
+    settings: TransportSettings
     platform: bool
 
 
@@ -67,7 +67,7 @@ def choose(settings: OrganizationSettings | None, default: PlatformDefault | Non
         if default is None:
             return NoRoute(Code.PLATFORM_SETTINGS, DEFAULT, platform=True)
         return Route("", DEFAULT, Account(default.smtp, platform=True), default.sender, version=0)
-    if settings.kind is not TransportKind.SMTP or settings.smtp is None:
+    if settings.account is None:
         return NoRoute(Reason.UNSUPPORTED_TRANSPORT, settings.kind.value, platform=False)
     suspension = settings.suspension
     if suspension is not None and (suspension.retry_at is None or now < suspension.retry_at):
@@ -75,7 +75,7 @@ def choose(settings: OrganizationSettings | None, default: PlatformDefault | Non
     return Route(
         settings.organization,
         settings.kind.value,
-        Account(settings.smtp, platform=False),
+        Account(settings.account, platform=False),
         settings.sender,
         settings.version,
         suspended=suspension is not None,

@@ -19,6 +19,7 @@ from config.drafts import Drafts
 from config.errors import ConfigurationError
 from config.history import History
 from config.logs import get_logger, install_loop_handler
+from config.oauth.flows import Flows
 from config.organizations import Organizations
 from config.process import Settings
 from config.save_and_test import SaveAndTest
@@ -32,6 +33,7 @@ from config.web.app import create_app
 from config.web.handover import Handover
 from config.web.health import Readiness
 from config.web.services import Services, WebSettings
+from consumer.connections import Connections
 from consumer.errors import OperatorError
 from consumer.notify import Announcer, BrokerNotifier
 from consumer.startup import open_store, unless
@@ -59,16 +61,22 @@ def required(settings: Settings) -> None:
         raise ConfigurationError(problems)
 
 
-def build(settings: Settings, store: Store, box: SecretBox, announce: Announcer) -> Services:
+def build(settings: Settings, store: Store, box: SecretBox, announce: Announcer, connections: Connections) -> Services:
     """All parts of the settings page, wired; nothing runs yet."""
-    organizations = Organizations(store, box, ports=settings.smtp_ports, allow_networks=settings.allow_networks)
+    organizations = Organizations(
+        store,
+        box,
+        ports=settings.smtp_ports,
+        allow_networks=settings.allow_networks,
+        servers=outgoing.provider_servers(settings),
+    )
     drafts, trials = Drafts(store, box, now=utc_now), Trials(store, now=utc_now)
     sessions = Sessions(store, now=utc_now, random=os.urandom)
     save_and_test = SaveAndTest(
         organizations,
         drafts,
         trials,
-        make_transport=outgoing.for_organizations(settings),
+        make_transport=connections.trial_transports(),
         announce=announce,
         base_url=settings.web_url,
         now=utc_now,
@@ -87,6 +95,10 @@ def build(settings: Settings, store: Store, box: SecretBox, announce: Announcer)
         handover=Handover(key, sessions, now=utc_now),
         domains=DomainChecks(SystemResolver(), now=utc_now, clock=time.monotonic),
         announce=announce,
+        providers=connections.providers,
+        grants=connections.grants,
+        flows=Flows(store, box, now=utc_now),
+        revoking=connections.revoking,
         ready=Readiness(store.check_schema, clock=time.monotonic),
         now=utc_now,
         clock=time.monotonic,
@@ -113,7 +125,9 @@ async def run(settings: Settings) -> int:
         stack.push_async_callback(store.close)
         announce = Announcer(BrokerNotifier(settings.amqp_url, ca_file=settings.tls_ca_file))
         stack.callback(announce.close)
-        services = build(settings, store, box, announce)
+        connections = Connections(settings, store, box)
+        stack.push_async_callback(connections.aclose)
+        services = build(settings, store, box, announce, connections)
         stack.push_async_callback(services.trials.aclose)
         await _serve(settings, services, stop)
     log.info("the settings page has ended")

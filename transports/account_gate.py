@@ -1,8 +1,9 @@
 """Who may call a provider for one account, and when: what protects a mailbox that an API transport sends from.
 
 * at most ``maximum`` calls at once;
-* while it is not known whether the grant works, one goes alone (*single flight*), and its failure is everybody's who
-  waits: a dead grant costs one failed call however many mails there are, and a dead host is not stormed;
+* while it is not known whether the grant works, at first and after a few seconds without a call, one goes alone
+  (*single flight*), and its failure is everybody's who waits: a dead grant costs one failed call however many mails
+  there are, and a dead host is not stormed;
 * a refused grant is remembered: until ``refusal_pause`` has passed nothing is called any more, unless a check
   succeeds or the transport is rebuilt for new settings;
 * when the provider says how long to wait, nobody calls before.
@@ -10,6 +11,7 @@
 
 import asyncio
 import copy
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -29,6 +31,9 @@ _WORKING = frozenset({Code.SENDER_REFUSED, Code.QUOTA_EXHAUSTED})
 _UNTRIED = frozenset({Code.SIGN_IN_UNAVAILABLE})
 """Temporary failures from before the provider's answer: whether the grant works is not known afterwards."""
 
+_PROOF_LASTS = 5.0
+"""Seconds after a call that ended well. Grants die in silence: whoever comes after it goes alone, the next ones not."""
+
 
 class AccountGate:
     """One for each transport; ``name`` is the transport's, ``clock`` monotonic, ``refusal_pause`` in seconds."""
@@ -39,7 +44,7 @@ class AccountGate:
         self._refusal_pause = refusal_pause
         self._slots = asyncio.Semaphore(maximum)
         self._first = asyncio.Lock()
-        self._proven = False
+        self._proven_until = -math.inf
         self._failures = 0
         self._failure: DeliveryError | None = None
         self._refusal: tuple[float, AccountProblem] | None = None
@@ -79,17 +84,17 @@ class AccountGate:
     def approve(self) -> None:
         """The grant works, as was seen elsewhere: a refusal is forgotten."""
         self._refusal = None
-        self._proven = True
+        self._proven_until = self._clock() + _PROOF_LASTS
 
     def learn(self, error: DeliveryError) -> None:
         """What an ``error`` that was met says about the account."""
         if isinstance(error, AccountProblem) and error.code not in _WORKING:
             self._refusal = (self._clock() + self._refusal_pause, copy.copy(error))
-            self._proven = False
+            self._proven_until = -math.inf
         elif isinstance(error, Unreachable | PlatformProblem) or error.code in _UNTRIED:
             # A copy: the error itself holds, by its traceback, the mail that met it.
             self._failures, self._failure = self._failures + 1, copy.copy(error)
-            self._proven = False
+            self._proven_until = -math.inf
             if isinstance(error, PlatformProblem):
                 self._wait_for(error)
         elif not isinstance(error, OutcomeUnknown):
@@ -120,6 +125,10 @@ class AccountGate:
         """Ends the waiting and lets the running calls finish. Idempotent."""
         self._closed = True
         await self._idle.wait()
+
+    @property
+    def _proven(self) -> bool:
+        return self._clock() < self._proven_until
 
     async def _alone(self, work: Callable[[], Awaitable[T]], deadline: float, arrival: int) -> T:
         await self._in_time(self._first.acquire(), deadline)

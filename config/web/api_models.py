@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from config.choices import Status, TransportKind
+from config.oauth.values import Method, Way
 from config.web.api_model_parts import AT, ActorOut, Output, Reason, SenderOut, example
 from config.web.api_models_tests import TestOut
 
@@ -65,9 +66,30 @@ class SmtpOut(Output):
     sender: SenderOut
 
 
+class AccountOut(Output):
+    """An account of Microsoft 365 or Google that was connected, as the provider knows it."""
+
+    email: str
+    name: str
+    """What the provider calls it; may be empty."""
+    method: Method
+    """`person`: somebody consented for their account; `app`: an app that the organisation registered itself."""
+    way: Way
+    """`api`: mail leaves by the provider's API; `smtp`: by its SMTP server, with tokens of the account."""
+
+
 class DraftOut(SmtpOut):
     """Settings that were saved and are not in use."""
 
+    saved_at: datetime
+    saved_by: ActorOut
+
+
+class AccountDraftOut(Output):
+    """The sender that was saved for a connected account, and is not in use."""
+
+    kind: Literal["microsoft365", "gmail"]
+    sender: SenderOut
     saved_at: datetime
     saved_by: ActorOut
 
@@ -78,6 +100,8 @@ class TransportOut(Output):
     kind: TransportKind
     smtp: SmtpOut | None
     """The server, if it is one of the organisation's own."""
+    account: AccountOut | None
+    """The account, if one of Microsoft 365 or Google is connected."""
     sender: SenderOut
     enabled_at: datetime | None
     """Since when the organisation's mail leaves by a transport of its own."""
@@ -116,6 +140,7 @@ class SettingsOut(Output):
                 "password_set": True,
                 "sender": {"address": "notifications@acme.example", "alias": "Acme"},
             },
+            "account": None,
             "sender": {"address": "notifications@acme.example", "alias": "Acme"},
             "enabled_at": AT,
             "verified_at": None,
@@ -135,5 +160,5 @@ class SettingsOut(Output):
     transport: TransportOut | None
     """`null`: the platform's own service and address."""
     attention: AttentionOut | None
-    draft: DraftOut | None
+    draft: DraftOut | AccountDraftOut | None
     latest_test: TestOut | None

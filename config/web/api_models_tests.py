@@ -85,6 +85,7 @@ class TestOut(Output):
     """`interrupted`: the service was restarted meanwhile; start the test again."""
     kind: TransportKind
     server: str
+    """What was tried: `host:port` of a server, or the address of a connected account."""
     sender: str
     by: ActorOut
     began_at: datetime

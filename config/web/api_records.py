@@ -5,6 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Query
 
 from config.dns.report import DomainReport
+from config.drafts import Draft
+from config.organizations_account import PROVIDER_SERVERS
+from config.smtp_form import SmtpForm
 from config.web import api_problems as wrong
 from config.web import api_views
 from config.web.access import Administrator, SignedIn
@@ -21,6 +24,8 @@ _LIMIT: Final = Query(ge=1, le=_MOST, description="How many changes at most.")
 _SELECTOR: Final = Query(
     max_length=120, pattern=SELECTOR, description="A DKIM selector of the domain; without it the usual ones are tried."
 )
+_PROVIDERS: Final = {str(kind): server.host for kind, server in PROVIDER_SERVERS.items()}
+"""The server that a connected account's mail leaves by, whichever way it is handed over."""
 
 router = APIRouter()
 
@@ -69,7 +74,8 @@ async def _report(
     summary = await services.organizations.describe(organization)
     draft = None if summary else await services.drafts.get(organization)
     address = summary.sender.address if summary else draft.form.sender_address if draft else ""
-    server = summary.host if summary else draft.form.host if draft else None
+    kind = summary.kind if summary else draft.kind if draft else ""
+    server = _PROVIDERS.get(kind) or (summary.host if summary else _host(draft))
     selectors = [selector.lower()] if selector else []
     try:
         return await services.domains(
@@ -77,6 +83,10 @@ async def _report(
         )
     except ValueError as error:  # a draft may be anything
         raise ApiProblem(wrong.NO_DOMAIN) from error
+
+
+def _host(draft: Draft | None) -> str | None:
+    return draft.form.host if draft is not None and isinstance(draft.form, SmtpForm) else None
 
 
 @router.get(

@@ -49,7 +49,7 @@ async def save_draft(
             if settings.version != (summary.version if summary else 0):
                 raise SettingsChanged(organization)
         draft = await services.drafts.save(organization, settings.form(), actor_of(session))
-    return api_views.draft_out(draft)
+    return api_views.smtp_draft_out(draft)
 
 
 @router.delete(
@@ -75,12 +75,14 @@ async def disconnect(
 ) -> SettingsOut:
     """Forgets the transport in use with its password: from now on mail leaves from the platform's address again.
 
-    This never happens by itself. It is recorded with who asked for it.
+    The consent to a connected account is taken back at its provider, where that is possible. This never happens by
+    itself. It is recorded with who asked for it.
     """
     organization = session.organization
     if body.confirm != organization:
         raise ApiProblem(wrong.NOT_CONFIRMED)
     with wrong.told(texts):
         version = await services.organizations.disconnect(organization, actor=actor_of(session))
+    services.revoking.soon()
     await services.announce(organization, version)
     return await get_settings(session, services, texts)

@@ -11,6 +11,7 @@ from config.drafts import Draft
 from config.history import Change
 from config.languages import Texts
 from config.sessions import Session
+from config.smtp_form import SmtpForm
 from config.trial_values import Trial, TrialStage, TrialState
 from config.web import api_model_parts as parts
 from config.web import api_models as api
@@ -45,9 +46,23 @@ def settings_out(
     )
 
 
-def draft_out(draft: Draft) -> api.DraftOut:
+def draft_out(draft: Draft) -> api.DraftOut | api.AccountDraftOut:
     """Settings that were saved and are not in use."""
+    if isinstance(draft.form, SmtpForm):
+        return smtp_draft_out(draft)
+    return api.AccountDraftOut(
+        kind="gmail" if draft.kind is TransportKind.GMAIL else "microsoft365",
+        sender=parts.SenderOut(address=draft.form.sender_address, alias=draft.form.sender_alias),
+        saved_at=draft.saved_at,
+        saved_by=_actor(draft.by),
+    )
+
+
+def smtp_draft_out(draft: Draft) -> api.DraftOut:
+    """The same for a server, ``TypeError`` for an account."""
     form = draft.form
+    if not isinstance(form, SmtpForm):
+        raise TypeError("not the draft of a server")
     return api.DraftOut(
         host=form.host,
         port=form.port,
@@ -72,7 +87,7 @@ def test_out(trial: Trial, texts: Texts) -> tests.TestOut:
         by=_actor(trial.actor),
         began_at=trial.began_at,
         ended_at=trial.ended_at,
-        stages=[_stage(stage, trial.server, texts) for stage in trial.stages],
+        stages=[_stage(stage, trial, texts) for stage in trial.stages],
         version=trial.version,
         problem=_problem(trial, texts),
         confirmed_at=trial.confirmed_at,
@@ -143,14 +158,33 @@ def _transport(summary: Summary) -> api.TransportOut:
             sender=sender,
         )
     return api.TransportOut(
-        kind=kind, smtp=smtp, sender=sender, enabled_at=summary.enabled_at, verified_at=summary.verified_at
+        kind=kind,
+        smtp=smtp,
+        account=_account(summary),
+        sender=sender,
+        enabled_at=summary.enabled_at,
+        verified_at=summary.verified_at,
+    )
+
+
+def _account(summary: Summary) -> api.AccountOut | None:
+    if summary.method is None or summary.way is None:
+        return None
+    return api.AccountOut(
+        email=summary.account_email, name=summary.account_name, method=summary.method, way=summary.way
     )
 
 
 def _attention(summary: Summary, texts: Texts) -> api.AttentionOut | None:
     if summary.suspended_code is None:
         return None
-    advice = advise(summary.suspended_code, host=summary.host or "", port=summary.port, security=summary.security or "")
+    advice = advise(
+        summary.suspended_code,
+        host=summary.host or "",
+        port=summary.port,
+        security=summary.security or "",
+        kind=summary.kind,
+    )
     return api.AttentionOut(
         code=_reason(summary.suspended_code),
         meaning=texts.sentence(advice.meaning),
@@ -166,8 +200,8 @@ def _reason(code: str) -> str:
     return str(shown_code(known))
 
 
-def _stage(stage: TrialStage, server: str, texts: Texts) -> tests.TestStageOut:
-    advice, shown = advise_stage(stage, server), shown_stage(stage)
+def _stage(stage: TrialStage, trial: Trial, texts: Texts) -> tests.TestStageOut:
+    advice, shown = advise_stage(stage, trial.server, trial.kind), shown_stage(stage)
     return tests.TestStageOut(
         name=shown.name,
         ok=shown.ok,

@@ -14,7 +14,7 @@ from config.languages import LANGUAGES
 from config.process import Settings
 
 if TYPE_CHECKING:
-    from consumer.doctor import Check
+    from consumer.doctor_check import Check
 
 _MARKS = {True: "[green]ok[/green]  ", False: "[red]fail[/red]", None: "[dim]none[/dim]"}
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from config.organizations import Organizations
+from config.outgoing import provider_servers
 from config.process import Settings
 from config.secrets import SecretBox
 from config.store import Store
@@ -32,4 +33,10 @@ async def opened_organizations(settings: Settings) -> AsyncIterator[Organization
 def organizations_of(settings: Settings, store: Store) -> Organizations:
     """The organisations of an open store, with the limits that the transports' guard has too."""
     box = SecretBox(settings.secret_keys)
-    return Organizations(store, box, ports=settings.smtp_ports, allow_networks=settings.allow_networks)
+    return Organizations(
+        store,
+        box,
+        ports=settings.smtp_ports,
+        allow_networks=settings.allow_networks,
+        servers=provider_servers(settings),
+    )

@@ -13,7 +13,7 @@ from config.process import Settings
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
 from config.trial_values import Trial
-from consumer.cli import organizations_trial
+from consumer.cli import organizations_connect, organizations_trial
 from consumer.cli.organizations_shared import AsJson, Organization, Yes, announce, as_typed, refuse_invalid_id
 from consumer.cli.organizations_shown import (
     LIST_COLUMNS,
@@ -76,6 +76,7 @@ def history(
 
 
 organizations_app.command("test")(organizations_trial.try_settings)
+organizations_app.command("connect")(organizations_connect.connect)
 
 
 @organizations_app.command()
@@ -116,7 +117,10 @@ def smtp(
 
 @organizations_app.command()
 def disconnect(organization: Organization, yes: Yes = False) -> None:
-    """Return an organisation to the platform default and forget its server and password."""
+    """Return an organisation to the platform default and forget its server and password, or its account.
+
+    The consent to a connected account is taken back at its provider by a running `mailroom run` or `mailroom web`.
+    """
     refuse_invalid_id(organization)
     if not yes:
         confirm(f"Mail of {organization} will leave from the platform's own address again. Go on?")

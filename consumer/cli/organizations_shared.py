@@ -21,7 +21,11 @@ _OPTIONS: Final = {
     "sender_address": "--sender",
     "sender_alias": "--alias",
     "password": "--password-stdin",
-    **{name: f"--{name}" for name in ("host", "port", "security", "username")},
+    "client_id": "--client-id",
+    "secret": "--secret-stdin",
+    "certificate": "--certificate-file",
+    "key": "--key-file",
+    **{name: f"--{name}" for name in ("host", "port", "security", "username", "tenant", "mailbox")},
 }
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from config.actors import Actor, ActorKind
 from config.choices import Status, Summary
+from config.oauth.values import Method, Way
 from config.trial_values import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _WORDS: Final = {
     Status.VERIFIED: "verified",
     Status.NEEDS_ATTENTION: "needs attention",
 }
+_METHODS: Final = {Method.PERSON: "by a person’s consent", Method.APP: "by an app of its own"}
+_WAYS: Final = {Way.API: "the provider’s API", Way.SMTP: "the provider’s SMTP server"}
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -48,7 +51,7 @@ def list_row(summary: Summary) -> tuple[str | Text, ...]:
     return (summary.organization, summary.kind, _place(summary), sender(summary), status, moment(summary.verified_at))
 
 
-LIST_COLUMNS: Final = ("organisation", "transport", "server", "sender", "status", "verified")
+LIST_COLUMNS: Final = ("organisation", "transport", "server or account", "sender", "status", "verified")
 
 
 def print_summary(summary: Summary, latest: Trial | None) -> None:
@@ -56,9 +59,7 @@ def print_summary(summary: Summary, latest: Trial | None) -> None:
     rows = {
         "organisation": summary.organization,
         "transport": summary.kind,
-        "server": f"{_place(summary)} ({summary.security})" if summary.host else "-",
-        "user name": summary.username or "-",
-        "password": "set" if summary.password_set else "not set",
+        **(_account(summary) if summary.grant_id else _server(summary)),
         "sender": sender(summary),
         "status": state(summary),
         "verified": moment(summary.verified_at) or "no",
@@ -101,6 +102,11 @@ def plain_summary(summary: Summary) -> dict[str, Any]:
     """An organisation as JSON."""
     plain = _plain(dataclasses.asdict(summary))
     plain["transport"] = plain.pop("kind")
+    account = {
+        name: plain.pop(field)
+        for name, field in (("email", "account_email"), ("name", "account_name"), ("method", "method"), ("way", "way"))
+    }
+    plain["account"] = account if plain.pop("grant_id") else None
     plain["sender"] = {"address": summary.sender.address, "alias": summary.sender.name}
     plain["status"] = str(summary.status)
     return plain
@@ -135,7 +141,26 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(summary: Summary) -> str:
+    if summary.grant_id:
+        return summary.account_email
     return f"{summary.host}:{summary.port}" if summary.host else ""
+
+
+def _server(summary: Summary) -> dict[str, str]:
+    return {
+        "server": f"{_place(summary)} ({summary.security})" if summary.host else "-",
+        "user name": summary.username or "-",
+        "password": "set" if summary.password_set else "not set",
+    }
+
+
+def _account(summary: Summary) -> dict[str, str]:
+    name = f" ({summary.account_name})" if summary.account_name else ""
+    return {
+        "account": f"{summary.account_email or '-'}{name}",
+        "connected": _METHODS[summary.method] if summary.method else "-",
+        "sends by": _WAYS[summary.way] if summary.way else "-",
+    }
 
 
 def _outcome(trial: Trial) -> str:

@@ -68,7 +68,7 @@ class _Shown:
     def update(self, trial: Trial) -> None:
         """What is new since the last time."""
         for stage in trial.stages[self._stages :]:
-            self._stage(stage, trial.server)
+            self._stage(stage, trial)
         self._stages = len(trial.stages)
         if trial.state is TrialState.INTERRUPTED:
             self._advice(advise(INTERRUPTED))
@@ -77,12 +77,12 @@ class _Shown:
         elif trial.state is TrialState.PASSED:
             self._console.print("passed: the mail is on its way, and the code in it verifies the settings")
 
-    def _stage(self, stage: TrialStage, server: str) -> None:
+    def _stage(self, stage: TrialStage, trial: Trial) -> None:
         facts = [f"{name} {value}" for name, value in stage.facts if name not in _NEVER_SHOWN]
         code = [f"{stage.code} {stage.detail}".strip()] if stage.code else []
         found = ", ".join([f"{stage.seconds * 1000:.0f} ms", *code, *facts])
         self._console.print(f"{_MARKS[stage.ok]} {stage.name:<10} {escape(found)}")
-        if (advice := advise_stage(stage, server)) is not None:
+        if (advice := advise_stage(stage, trial.server, trial.kind)) is not None:
             self._advice(advice)
 
     def _advice(self, advice: Advice) -> None:
@@ -103,12 +103,12 @@ async def _run(settings: Settings, organization: str, to: Mailbox, shown: _Shown
 @asynccontextmanager
 async def _opened(settings: Settings) -> "AsyncIterator[SaveAndTest]":
     from config.drafts import Drafts
-    from config.outgoing import for_organizations
     from config.save_and_test import SaveAndTest
     from config.secrets import SecretBox
     from config.trial_codes import new_code
     from config.trials import Trials
     from consumer.cli.opening import opened_store, organizations_of
+    from consumer.connections import Connections
 
     news = notifier(settings)
 
@@ -116,11 +116,13 @@ async def _opened(settings: Settings) -> "AsyncIterator[SaveAndTest]":
         await asyncio.to_thread(news.notify, organization, version)
 
     async with opened_store(settings) as store:
+        box = SecretBox(settings.secret_keys)
+        connections = Connections(settings, store, box)
         service = SaveAndTest(
             organizations_of(settings, store),
-            Drafts(store, SecretBox(settings.secret_keys), now=_utc_now),
+            Drafts(store, box, now=_utc_now),
             Trials(store, now=_utc_now),
-            make_transport=for_organizations(settings),
+            make_transport=connections.trial_transports(),
             announce=announce,
             now=_utc_now,
             clock=time.monotonic,
@@ -131,6 +133,7 @@ async def _opened(settings: Settings) -> "AsyncIterator[SaveAndTest]":
             yield service
         finally:
             await service.aclose()
+            await connections.aclose()
 
 
 def _utc_now() -> datetime:
@@ -140,7 +143,7 @@ def _utc_now() -> datetime:
 def _plain(trial: Trial, spoken: Texts) -> dict[str, Any]:
     plain = plain_trial(trial)
     for shown, stage in zip(plain["stages"], trial.stages, strict=True):
-        advice = advise_stage(stage, trial.server)
+        advice = advise_stage(stage, trial.server, trial.kind)
         shown["advice"] = advice and {
             "meaning": spoken.sentence(advice.meaning),
             "next_step": spoken.sentence(advice.next_step),

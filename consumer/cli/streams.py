@@ -19,16 +19,16 @@ def standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def password() -> Secret | None:
+def password(prompt: str = "Password: ") -> Secret | None:
     """All of standard input without its last line break, None when blank; without echo where a person types it."""
     standard_input()
     if sys.stdin.isatty():
-        text = getpass.getpass("Password: ")
+        text = getpass.getpass(prompt)
     else:
         try:
             text = sys.stdin.read(_MOST_CHARACTERS)
         except UnicodeDecodeError:
-            refuse("the password on standard input is not text in UTF-8")
+            refuse("the text on standard input is not text in UTF-8")
         text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
     return Secret(text) if text else None
 

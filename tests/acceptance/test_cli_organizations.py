@@ -57,6 +57,7 @@ def test_the_json_of_an_organisation_has_everything_but_the_password(mailroom):
         "security": "starttls",
         "username": "acme",
         "password_set": True,
+        "account": None,
         "sender": {"address": "notifications@acme.example", "alias": "Acme"},
         "status": "connected",
         "verified_at": None,

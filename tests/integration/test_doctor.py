@@ -1,6 +1,12 @@
 """``mailroom doctor``: what it finds, what it advises, and that it writes nothing."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from config import store_migrations
 from config.process import Settings
@@ -10,6 +16,7 @@ from config.store_keyring import check_keyring, open_keyring
 from config.testing import KEY, sqlite_url
 from consumer import doctor
 from consumer.topology import BrokerUnavailable, Difference, Report
+from tests.command_line import closed_port
 
 FINE = Report((), bindings_verified=True, arguments_verified=True, partitions=32)
 
@@ -143,3 +150,48 @@ async def test_unknown_variables_are_named(broker, url, monkeypatch, tmp_path):
     checks = [check async for check in doctor.examine(settings, look_at_broker=broker.look)]
     assert (checks[0].ok, checks[0].found) == (None, "unknown: MAILROOM_PARTITON")
     assert checks[0].advice == "is it a typing mistake?"
+
+
+async def test_providers_that_the_platform_has_no_app_at_are_no_failure(broker, url):
+    for name in ("microsoft 365 app", "google app"):
+        ((ok, found, advice),) = await findings(broker, name, database_url=url)
+        assert (ok, found) == (None, "not configured")
+        assert "without MAILROOM_" in advice
+
+
+@pytest.mark.parametrize(
+    ("days", "ok", "advice"), [(90, True, ""), (10, True, "10 days left"), (-1, False, "make a new certificate")]
+)
+async def test_the_certificate_of_the_microsoft_app_is_looked_at_before_it_expires(
+    broker, url, tmp_path, days, ok, advice
+):
+    now = datetime.now(UTC)
+    key = rsa.generate_private_key(65_537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "app")])
+    until = now + timedelta(days=days, hours=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=99), until)
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    file = tmp_path / "app.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate)
+    settings = {
+        "microsoft_client_id": "client",
+        "microsoft_certificate_file": str(file),
+        "microsoft_authority": f"https://localhost:{closed_port()}/organizations",
+        "graph_url": f"https://localhost:{closed_port()}",
+    }
+    ((found_ok, found, found_advice),) = await findings(broker, "microsoft 365 app", database_url=url, **settings)
+    assert (found_ok, advice in found_advice) == (ok, True)
+    assert f"expires on {until:%Y-%m-%d}" in found
+    assert bool(found_advice) == bool(advice)
+
+
+async def test_a_provider_that_cannot_be_reached_is_a_failure_that_names_the_setting(broker, url):
+    place = f"https://localhost:{closed_port()}"
+    microsoft = {"microsoft_client_id": "client", "microsoft_client_secret": Secret("s")}
+    settings = {**microsoft, "microsoft_authority": f"{place}/organizations", "graph_url": place}
+    ((ok, found, advice),) = await findings(broker, "microsoft 365 app: authority", database_url=url, **settings)
+    assert (ok, found) == (False, "connect_failed at connect")
+    assert "MAILROOM_MICROSOFT_AUTHORITY" in advice
+    ((ok, _, _),) = await findings(broker, "microsoft 365 app: graph", database_url=url, **settings)
+    assert ok is False
+    assert await findings(broker, "microsoft 365 app: sign-in", database_url=url, **settings) == []

@@ -17,6 +17,8 @@ PROMISED = [
     "mailroom_oldest_event_seconds",
     "mailroom_parked_organizations",
     "mailroom_smtp_connections",
+    "mailroom_token_refreshes_total",
+    "mailroom_grants_ended_total",
     "mailroom_broker_connected",
     "mailroom_active_partitions",
     "mailroom_build_info",
@@ -41,6 +43,7 @@ def used_metrics():
     metrics.dead_letter("expired")
     metrics.parked_organizations({"sign_in_refused": 2})
     metrics.oldest(lambda: 4.5)
+    metrics.token_refreshed("microsoft", "ok")
     SmtpConnections(metrics).changed(ConnectionState.BUSY, 1)
     return metrics
 

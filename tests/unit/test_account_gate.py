@@ -90,6 +90,19 @@ async def test_a_first_failure_is_everybody_s_who_waits(error: DeliveryError) ->
     assert {(type(each), each.code) for each in failures} == {(type(error), error.code)}
 
 
+async def test_after_a_silence_one_goes_alone_again() -> None:
+    clock, provider = Clock(), Provider()
+    through = gate(clock)
+    await through.run(provider, soon())
+    clock.now += 4.9
+    await asyncio.gather(*(through.run(provider, soon()) for _ in range(10)))
+    assert provider.most == 4, "it has just worked"
+    clock.now += 5
+    provider.outcome, provider.calls = DEAD, 0
+    await asyncio.gather(*(failing(through, provider) for _ in range(10)))
+    assert provider.calls == 1
+
+
 async def test_a_refused_grant_is_remembered_until_the_pause_is_over() -> None:
     clock, provider = Clock(), Provider()
     through = gate(clock)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from config.testing import smtp_form
 from consumer.attempt import Attempt
 from consumer.outcome import Park
 from tests.builders import NOON, event
@@ -115,3 +116,46 @@ async def test_several_tries_that_succeed_together_are_told_as_one_recovery(tmp_
         delivery = w.delivery()
         await asyncio.gather(*(delivery.deliver(event(), Attempt(NOON), 0.0) for _ in range(4)))
     assert w.told.said.count(("recovered", "acme")) == 1
+
+
+RELEASED = Attempt(NOON, paused=60.0)
+"""An event that was parked for a minute."""
+
+
+async def test_a_new_connection_is_told_as_a_recovery_once_its_first_mail_was_accepted(tmp_path):
+    async with world(tmp_path, SIGN_IN) as w:
+        delivery = w.delivery()
+        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await w.organizations.configure_smtp("acme", smtp_form(sender_alias="Again"))
+        await w.directory.refresh()
+        for attempt in (Attempt(NOON), RELEASED, RELEASED):
+            await delivery.deliver(event(), attempt, 0.0)
+    assert w.told.said == [("suspended", "acme", Code.SIGN_IN_REFUSED), ("recovered", "acme")]
+
+
+async def test_a_replica_that_knows_nothing_tells_a_recovery_by_the_first_mail_that_was_parked(tmp_path):
+    async with world(tmp_path) as w:
+        delivery = w.delivery()
+        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        assert w.told.said == []
+        for _ in range(3):
+            await delivery.deliver(event(), RELEASED, 0.0)
+        await delivery.deliver(event(organizationid="globex"), RELEASED, 0.0)
+    assert w.told.said == [("recovered", "acme")], "of the platform's own server there is nothing to tell"
+
+
+async def test_a_mail_that_was_under_way_when_the_account_failed_is_no_recovery(tmp_path):
+    go = asyncio.Event()
+
+    async def accepted(mail):
+        await go.wait()
+        return Receipt("smtp", mail.owed)
+
+    async with world(tmp_path, accepted, SIGN_IN) as w:
+        delivery = w.delivery()
+        under_way = asyncio.create_task(delivery.deliver(event(), RELEASED, 0.0))
+        await eventually(lambda: len(w.own.tried) == 1)
+        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        go.set()
+        assert (await under_way).accepted == (0,)
+    assert w.told.said == [("suspended", "acme", Code.SIGN_IN_REFUSED)]

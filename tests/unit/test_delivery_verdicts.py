@@ -32,6 +32,23 @@ async def test_a_recipient_without_a_verdict_counts_as_unknown(tmp_path):
     assert branch.unknown
 
 
+async def test_a_provider_that_asks_for_a_moment_is_given_it_and_the_mail_leaves(tmp_path):
+    async with world(tmp_path, errors.Throttled(Code.THROTTLED, retry_after=0.01)) as w:
+        verdict = await w.deliver(event())
+    assert (verdict.accepted, verdict.branches) == ((0,), ())
+    assert len(w.own.tried) == 2
+
+
+@pytest.mark.parametrize("steps", [[1.5], [0.01, 0.01]], ids=["for longer", "again and again"])
+async def test_a_provider_that_asks_for_more_than_a_moment_is_waited_for_elsewhere(tmp_path, steps):
+    async with world(tmp_path, *(errors.Throttled(Code.THROTTLED, retry_after=seconds) for seconds in steps)) as w:
+        verdict = await w.deliver(event())
+    (branch,) = verdict.branches
+    assert isinstance(branch.decision, Retry)
+    assert not branch.decision.counted
+    assert len(w.own.tried) == len(steps)
+
+
 async def test_a_provider_that_throttles_for_days_ends_the_event(tmp_path):
     async with world(tmp_path, errors.Throttled(Code.THROTTLED)) as w:
         verdict = await w.deliver(event(), Attempt(NOON - timedelta(days=4)))

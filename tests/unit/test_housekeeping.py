@@ -60,7 +60,19 @@ def reports():
 async def housekeeping(yard, reports):
     # What these tests do not reach is not there.
     nothing: Any = None
-    household = Household(nothing, reports, nothing, nothing, yard, yard, Metrics("test"), PARTITIONS, lambda: NOON)
+    household = Household(
+        nothing,
+        reports,
+        nothing,
+        nothing,
+        yard,
+        nothing,
+        yard,
+        Metrics("test"),
+        PARTITIONS,
+        lambda: NOON,
+        lambda: 0.0,
+    )
     made = Housekeeping(household, nothing)
     sweeps = asyncio.create_task(made._sweeps())
     yield made
@@ -96,3 +108,17 @@ async def test_a_store_that_is_away_is_noted_and_nothing_is_swept_for_it(houseke
     await housekeeping.refresh()
     assert not housekeeping.store_available
     assert yard.swept == []
+
+
+async def test_what_is_done_seldom_begins_at_a_moment_that_chance_chooses(housekeeping):
+    rounds = []
+
+    async def work():
+        rounds.append("round")
+
+    # By these tests' chance: at once.
+    seldom = asyncio.create_task(housekeeping._repeat_seldom("seldom", work, 3600.0))
+    await eventually(lambda: rounds)
+    seldom.cancel()
+    await asyncio.gather(seldom, return_exceptions=True)
+    assert len(rounds) == 1

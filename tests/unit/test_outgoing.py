@@ -1,5 +1,7 @@
 """How a process reaches servers and providers: which parts a transport needs, and where the providers' servers are."""
 
+import socket
+
 import pytest
 
 from config import outgoing
@@ -21,10 +23,29 @@ class Nothing:
         raise AssertionError("nobody is to ask")
 
 
+class Token:
+    """A token source with a token."""
+
+    async def token(self, *, refused: str | None = None) -> str:
+        return "token"
+
+
 async def test_with_tokens_and_a_session_there_is_a_transport_for_every_account():
     make = outgoing.for_organizations(Settings(), None, lambda grant: Nothing(), Http())
     by_smtp = SmtpSettings("smtp.gmail.com", 465, Security.TLS, "ada@acme.example", grant="g")
     assert [make(account).name for account in (*ACCOUNTS, by_smtp)] == ["microsoft365", "gmail", "smtp"]
+
+
+@pytest.mark.parametrize(("grant", "stage"), [("g", "connect"), (None, "address")])
+async def test_a_providers_smtp_server_is_the_operators_choice_and_needs_no_guard(grant, stage):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = "127.0.0.1", nobody.getsockname()[1], Security.TLS, "ada@acme.example"
+        account = SmtpSettings(*place, grant=grant, password=None if grant else "secret")
+        settings = Settings(smtp_ports=(587,))
+        made = outgoing.for_organizations(settings, None, lambda grant: Token(), Http())(account)
+        assert (await made.check(2.0))[-1].name == stage
+        await made.aclose()
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

@@ -40,8 +40,9 @@ def test_a_throttle_waits_as_long_as_the_provider_said_and_is_not_counted():
     assert decision == Retry(437, counted=False)
 
 
-def test_a_throttle_never_comes_back_earlier_than_the_provider_said():
-    assert judge(errors.Throttled(Code.THROTTLED, retry_after=437), random=0.9).decision.after > 437
+def test_a_throttle_never_comes_back_earlier_than_the_provider_said_and_hardly_later():
+    assert 437 < judge(errors.Throttled(Code.THROTTLED, retry_after=437), random=0.9).decision.after < 437.5
+    assert 1 < judge(errors.Throttled(Code.THROTTLED, retry_after=1), random=0.9).decision.after < 1.2
 
 
 def test_a_greylisted_recipient_waits_at_least_what_the_rule_says():

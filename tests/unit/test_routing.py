@@ -7,10 +7,12 @@ import pytest
 
 from config.organizations import OrganizationSettings, Suspension, TransportKind
 from consumer.outcome import Reason
-from consumer.routing import NoRoute, PlatformDefault, Route, choose
+from consumer.routing import Account, NoRoute, PlatformDefault, Route, choose
 from tests.builders import NOON, SENDER
 from transports.errors import Code
+from transports.gmail.settings import GmailSettings
 from transports.message import Mailbox
+from transports.microsoft365.settings import Microsoft365Settings
 from transports.smtp.settings import Security, SmtpSettings
 
 RELAY = SmtpSettings("relay.platform.example", 25, Security.NONE)
@@ -37,7 +39,7 @@ def test_an_organization_that_configured_nothing_is_served_by_the_platform():
 
 def test_a_configured_organization_uses_its_own_server_and_sender_and_nothing_else():
     route = route_of(OWN)
-    assert (route.account.settings, route.sender, route.platform) == (OWN.smtp, SENDER, False)
+    assert (route.account.settings, route.sender, route.platform) == (OWN.account, SENDER, False)
     assert (route.key, route.version) == ("acme", 7)
 
 
@@ -53,10 +55,28 @@ def test_a_suspended_account_is_tried_again_when_its_time_has_come():
     assert not route.platform
 
 
-@pytest.mark.parametrize("kind", [TransportKind.MICROSOFT365, TransportKind.GMAIL])
-def test_a_transport_this_version_cannot_serve_has_no_route_and_never_the_platforms(kind):
-    route = choose(replace(OWN, kind=kind, smtp=None), DEFAULT, NOON)
-    assert route == NoRoute(Reason.UNSUPPORTED_TRANSPORT, kind.value, platform=False)
+ACCOUNTS = {
+    TransportKind.SMTP: SmtpSettings("mail.acme.example", 587, Security.STARTTLS),
+    TransportKind.MICROSOFT365: Microsoft365Settings("grant", "notify@acme.example"),
+    TransportKind.GMAIL: GmailSettings("grant", "notify@acme.example"),
+}
+
+
+@pytest.mark.parametrize("kind", TransportKind)
+def test_whatever_kind_of_account_is_chosen_is_the_only_way_out(kind):
+    route = route_of(replace(OWN, kind=kind, account=ACCOUNTS[kind]))
+    assert (route.transport, route.account, route.platform) == (kind.value, Account(ACCOUNTS[kind], False), False)
+
+
+def test_a_providers_smtp_server_is_one_more_account_of_its_kind():
+    by_smtp = SmtpSettings("smtp.office.example", 587, Security.STARTTLS, "notify@acme.example", grant="grant")
+    route = route_of(replace(OWN, kind=TransportKind.MICROSOFT365, account=by_smtp))
+    assert (route.transport, route.account.settings) == ("microsoft365", by_smtp)
+
+
+def test_a_kind_this_version_does_not_know_has_no_route_and_never_the_platforms():
+    route = choose(replace(OWN, account=None), DEFAULT, NOON)
+    assert route == NoRoute(Reason.UNSUPPORTED_TRANSPORT, "smtp", platform=False)
 
 
 def test_without_a_platform_default_there_is_no_route_and_it_is_our_fault():
