@@ -75,7 +75,11 @@ class Delivery:
         self._s = surroundings
         self._slots = Slots()
         self._suspensions = Suspensions(
-            surroundings.organizations, surroundings.directory, surroundings.notices, surroundings.now
+            surroundings.organizations,
+            surroundings.directory,
+            surroundings.notices,
+            surroundings.now,
+            surroundings.transports.drop,
         )
 
     async def deliver(self, event: Event, attempt: Attempt, received: float, begin: Begin = at_once) -> Verdict:

@@ -32,15 +32,26 @@ _REMEMBERED: Final = 10_000
 
 
 class Suspensions:
-    """No method raises; cancelled, each ends early. For one event loop; ``now`` is the wall clock."""
+    """No method raises; cancelled, each ends early. For one event loop; ``now`` is the wall clock.
+
+    ``forget`` drops an organisation's transport with all it remembers. A transport keeps a refusal in mind so that
+    what is under way costs no further try; once the suspension is written down nothing else reaches it, and whoever
+    lifts that must not meet the memory.
+    """
 
     def __init__(
-        self, organizations: Organizations, directory: Directory, notices: Notices, now: Callable[[], datetime]
+        self,
+        organizations: Organizations,
+        directory: Directory,
+        notices: Notices,
+        now: Callable[[], datetime],
+        forget: Callable[[str], None],
     ) -> None:
         self._organizations = organizations
         self._directory = directory
         self._notices = notices
         self._now = now
+        self._forget = forget
         self._unwell: OrderedDict[str, int] = OrderedDict()
         self._told: OrderedDict[tuple[str, int], bool] = OrderedDict()
 
@@ -67,6 +78,7 @@ class Suspensions:
             log.warning("suspension could not be stored", organization=route.key, code=error.code)
             return
         self._directory.invalidate(route.key)
+        self._forget(route.key)
         if fresh:
             log.warning("transport suspended", organization=route.key, code=error.code, detail=error.detail)
             self._notices.suspended(route.key, route.transport, error.code)

@@ -40,12 +40,26 @@ class Away:
         raise StoreUnavailable("away")
 
 
+class Lent:
+    """A transport that outlives the cache it is in."""
+
+    def __init__(self, transport):
+        self._transport = transport
+
+    def __getattr__(self, name):
+        return getattr(self._transport, name)
+
+    async def aclose(self):
+        """Nothing to close."""
+
+
 class World:
     def __init__(self, organizations, own, platform):
         self.organizations = organizations
         self.own, self.platform = own, platform
         self.now = NOON
         self.told = Told()
+        self.built = 0
         self.metrics = Metrics("test")
         self.directory = Directory(organizations, clock=lambda: 0.0)
 
@@ -54,9 +68,7 @@ class World:
             Surroundings(
                 directory=directory or self.directory,
                 organizations=self.organizations,
-                transports=TransportCache(
-                    lambda account: self.platform if account.platform else self.own, 10, lambda: 0.0
-                ),
+                transports=TransportCache(self.build, 10, lambda: 0.0),
                 metrics=self.metrics,
                 notices=self.told,
                 default=DEFAULT,
@@ -67,6 +79,10 @@ class World:
                 random=lambda: 0.5,
             )
         )
+
+    def build(self, account):
+        self.built += 1
+        return Lent(self.platform if account.platform else self.own)
 
     async def deliver(self, the_event, attempt=None, **options):
         return await self.delivery(**options).deliver(the_event, attempt or Attempt(self.now), 0.0)

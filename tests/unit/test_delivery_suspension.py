@@ -159,3 +159,15 @@ async def test_a_mail_that_was_under_way_when_the_account_failed_is_no_recovery(
         go.set()
         assert (await under_way).accepted == (0,)
     assert w.told.said == [("suspended", "acme", Code.SIGN_IN_REFUSED)]
+
+
+async def test_what_a_transport_remembers_of_a_refusal_does_not_outlive_the_suspension(tmp_path):
+    async with world(tmp_path, SIGN_IN) as w:
+        delivery = w.delivery()
+        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        (summary,) = [one async for one in w.organizations.summaries()]
+        assert await w.organizations.recover("acme", summary.version)  # as a passed test of the same settings does
+        w.directory.invalidate("acme")
+        verdict = await delivery.deliver(event(), Attempt(NOON), 0.0)
+    assert verdict.accepted == (0,)
+    assert w.built == 2
