@@ -16,6 +16,9 @@ from config.languages import N_, Sentence
 from transports.message import Mailbox
 
 ALIAS_LENGTH: Final = 200
+INVISIBLE: Final = N_(
+    "must not have invisible characters, such as a zero-width space: type it anew instead of pasting it"
+)
 
 _NOT_A_HOST: Final = N_("is not a host name or an IP address: write it like smtp.example.org")
 _NOT_AN_ADDRESS: Final = N_("is not an e-mail address: write it like notifications@example.org")
@@ -25,12 +28,51 @@ _NUMERIC: Final = re.compile(r"\d+|0x[0-9a-f]*")
 _CONTROL: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
+# Letters and marks that are not seen either, without being of category Cf.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Of category Cf, but seen: signs that stand around digits.
+_SEEN: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+_JOINERS: Final = frozenset("\u180e\u200c\u200d")
+# Where words are not spelt right without them (Unicode Standard Annex 31, section 2.3); each is the first word of the
+# names of a script's letters.
+_JOINING: Final = re.compile(
+    "(ARABIC|SYRIAC|MANDAIC|NKO|MONGOLIAN|DEVANAGARI|BENGALI|GURMUKHI|GUJARATI|ORIYA|TAMIL|TELUGU|KANNADA|MALAYALAM|"
+    "SINHALA|KHMER|MYANMAR|TIBETAN|BALINESE|JAVANESE|SUNDANESE|MEETEI|CHAKMA|NEWA|TIRHUTA|GRANTHA) "
+)
 _NAMED: Final = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>\s*")
 
 
 def has_control_characters(text: str) -> bool:
     """Whether the text has a character that could end a line, be invisible or reorder the text around it."""
     return _CONTROL.search(text) is not None
+
+
+def has_invisible_characters(text: str) -> bool:
+    """Whether the text has a character that is not seen (category Cf, above all), so that it looks like another text.
+
+    The zero-width joiner and non-joiner are spelling in some scripts and pass between their letters, and after a virama
+    at the end of a word.
+    """
+    return any(
+        character in _BLANK
+        or (unicodedata.category(character) == "Cf" and character not in _SEEN and not _spells(text, place))
+        for place, character in enumerate(text)
+    )
+
+
+def _spells(text: str, place: int) -> bool:
+    """Whether a joiner or non-joiner at this place belongs to a word."""
+    if text[place] not in _JOINERS:
+        return False
+    before, after = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
+    virama = 9
+    return _joins(before) and (_joins(after) or unicodedata.combining(before) == virama)
+
+
+def _joins(character: str) -> bool:
+    """Whether it is a letter, or a mark on one, of a script that has joiners."""
+    kind = unicodedata.category(character)[0] if character else ""
+    return kind in ("L", "M") and _JOINING.match(unicodedata.name(character, "")) is not None
 
 
 def host_name(text: str) -> str:
@@ -63,6 +105,8 @@ def sender_address(text: str) -> str:
     Raises:
         ValueError: it is not one.
     """
+    if has_invisible_characters(text):
+        raise ValueError(INVISIBLE)
     if has_control_characters(text):
         raise ValueError(N_("must not have control characters: type it anew"))
     local, _, domain = text.rpartition("@")
@@ -85,6 +129,8 @@ def sender_alias(text: str) -> str:
     Raises:
         ValueError: it is not one.
     """
+    if has_invisible_characters(text):
+        raise ValueError(INVISIBLE)
     if has_control_characters(text):
         raise ValueError(N_("must not have control characters or line breaks: type it anew"))
     alias = text.strip()

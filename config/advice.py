@@ -41,13 +41,21 @@ class Advice:
 
 
 def advise(
-    code: str, *, stage: str = "", detail: str = "", host: str = "", port: int | None = None, security: str = ""
+    code: str,
+    *,
+    stage: str = "",
+    detail: str = "",
+    host: str = "",
+    port: int | None = None,
+    security: str = "",
+    kind: str = "",
 ) -> Advice:
     """The advice on a :class:`~transports.errors.Code` or one of :data:`PROBLEMS`; the rest makes it more exact.
 
-    An unknown code, which a newer version may have stored, gets the advice on ``internal_error``.
+    ``kind`` is a :class:`~config.choices.TransportKind`. An unknown code, which a newer version may have stored, gets
+    the advice on ``internal_error``.
     """
-    case = Case(stage, detail, provider_of(host), port, security)
+    case = Case(stage, detail, provider_of(host, kind), port, security)
     shown = shown_code(Code(code)) if code in _CODES else code
     if shown in _HIDDEN:
         case = replace(case, detail="")
@@ -57,8 +65,11 @@ def advise(
     return advise(Code.INTERNAL_ERROR)
 
 
-def advise_stage(stage: TrialStage, server: str) -> Advice | None:
-    """The advice on a stage of a trial of ``server`` (``host:port``), if it has a code: a failure or a remark."""
+def advise_stage(stage: TrialStage, server: str, kind: str = "") -> Advice | None:
+    """The advice on a stage of a trial, if it has a code: a failure or a remark.
+
+    ``server`` is what was tried (``host:port``), ``kind`` its :class:`~config.choices.TransportKind`.
+    """
     if stage.code is None:
         return None
     host, _, port = server.rpartition(":")
@@ -69,6 +80,7 @@ def advise_stage(stage: TrialStage, server: str) -> Advice | None:
         host=host,
         port=int(port) if port.isascii() and port.isdigit() else None,
         security=dict(stage.facts).get("security", ""),
+        kind=kind,
     )
 
 

@@ -8,13 +8,18 @@ from typing import Final
 
 
 class Provider(StrEnum):
-    """Whose server it is, where that changes the advice."""
+    """Whose server it is, where that changes the advice.
+
+    The two that end in ``_account`` are accounts connected by OAuth, whichever way their mail leaves.
+    """
 
     GOOGLE = "google"
     GOOGLE_RELAY = "google_relay"
     MICROSOFT = "microsoft"
     MICROSOFT_PERSONAL = "microsoft_personal"
     MICROSOFT_INBOUND = "microsoft_inbound"
+    MICROSOFT_ACCOUNT = "microsoft_account"
+    GOOGLE_ACCOUNT = "google_account"
     OTHER = "other"
 
 
@@ -37,8 +42,13 @@ _HOSTS: Final = (
 )
 
 
-def provider_of(host: str) -> Provider:
-    """Whose server has this name; no name is looked up."""
+_KINDS: Final = {"microsoft365": Provider.MICROSOFT_ACCOUNT, "gmail": Provider.GOOGLE_ACCOUNT}
+
+
+def provider_of(host: str, kind: str = "") -> Provider:
+    """Whose server has this name, or whose account settings of this kind have; no name is looked up."""
+    if kind in _KINDS:
+        return _KINDS[kind]
     name = host.strip().lower().rstrip(".")
     for known, provider in _HOSTS:
         if name == known or name.endswith(f".{known}"):

@@ -7,7 +7,12 @@ taken. They name no address, and tell nothing about networks that a tenant may n
 
 from typing import Final
 
-from config import advice_rules_account, advice_rules_connection
+from config import (
+    advice_rules_account,
+    advice_rules_connected,
+    advice_rules_connected_mail,
+    advice_rules_connection,
+)
 from config.advice_rule import Rule
 from config.languages import N_
 from transports.errors import Code
@@ -140,6 +145,11 @@ _OURS: Final = (
         N_("Nothing has to be changed here. Tell the platform’s support at what time it happened."),
     ),
     Rule(
+        (Code.PLATFORM_QUOTA,),
+        N_("The platform has used up what the provider allows it for all organisations together."),
+        N_("Nothing has to be changed here. Mail that waits is sent by itself. Test again in a quarter of an hour."),
+    ),
+    Rule(
         (Code.STORE_UNAVAILABLE,),
         N_("The result of the test could not be stored; your settings are not the reason."),
         N_("Test again in a few minutes. If it stays so, tell the platform’s support."),
@@ -167,4 +177,11 @@ _OURS: Final = (
     ),
 )
 
-RULES: Final = (*advice_rules_connection.RULES, *advice_rules_account.RULES, *_MAIL, *_OURS)
+RULES: Final = (
+    *advice_rules_connected.RULES,
+    *advice_rules_connected_mail.RULES,
+    *advice_rules_connection.RULES,
+    *advice_rules_account.RULES,
+    *_MAIL,
+    *_OURS,
+)

@@ -11,7 +11,9 @@ from config.languages import N_
 from transports.errors import Code
 
 _GOOGLE: Final = (Provider.GOOGLE, Provider.GOOGLE_RELAY)
+_GOOGLE_MAIL: Final = (*_GOOGLE, Provider.GOOGLE_ACCOUNT)
 _MICROSOFT: Final = (Provider.MICROSOFT, Provider.MICROSOFT_INBOUND)
+_MICROSOFT_MAIL: Final = (*_MICROSOFT, Provider.MICROSOFT_ACCOUNT)
 _SIGN_IN: Final = (Code.SIGN_IN_REFUSED, Code.SIGN_IN_MECHANISM)
 
 RULES: Final = (
@@ -67,7 +69,7 @@ RULES: Final = (
             "Enter the account’s own address as the sender, or add the address in Gmail: Settings, Accounts, “Send "
             "mail as”. There it has to be confirmed before it can be used."
         ),
-        providers=_GOOGLE,
+        providers=_GOOGLE_MAIL,
     ),
     Rule(
         (Code.QUOTA_EXHAUSTED,),
@@ -76,7 +78,7 @@ RULES: Final = (
             "Wait up to 24 hours; mail that waits is sent by itself afterwards. If it happens again, use an account of "
             "Google Workspace, which may send more, or an account that nothing else sends from."
         ),
-        providers=_GOOGLE,
+        providers=_GOOGLE_MAIL,
     ),
     # Microsoft
     Rule(
@@ -134,7 +136,7 @@ RULES: Final = (
             "permission: Exchange admin center, Mailboxes, the sender’s mailbox, Delegation, “Send as”. It can take an "
             "hour until that works."
         ),
-        providers=_MICROSOFT,
+        providers=_MICROSOFT_MAIL,
     ),
     Rule(
         (Code.SENDER_REFUSED,),
@@ -158,7 +160,7 @@ RULES: Final = (
             "Use a mailbox that nothing else sends from, such as notifications@ in your domain. Test again in a few "
             "minutes."
         ),
-        providers=_MICROSOFT,
+        providers=_MICROSOFT_MAIL,
     ),
     # any server
     Rule(

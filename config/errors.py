@@ -80,6 +80,13 @@ class SettingsChanged(ConfigError):
         self.organization = organization
 
 
+class TrialEnded(ConfigError):
+    """A change came of a test that had been taken for ended meanwhile; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("the test had ended before its settings could come into use")
+
+
 class TrialRunning(ConfigError):
     """The organisation's settings are being tested at this moment; ``id`` is the trial under way."""
 

@@ -25,6 +25,7 @@ class Action(StrEnum):
     """What was done. ``CONFIGURED`` without fields: the same settings were saved again."""
 
     CONFIGURED = "configured"
+    RECONNECTED = "reconnected"
     DISCONNECTED = "disconnected"
     VERIFIED = "verified"
     DELETED = "deleted"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from config import addresses
 from config.errors import InvalidSettings
-from config.smtp_form import MISSING, TEXT_LENGTH, UNFIT_TEXT, of_its_own_domain
+from config.smtp_form import MISSING, bad_text, of_its_own_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,11 @@ def unfinished(form: ProviderForm) -> ProviderForm:
     """A form as it may be kept for later, right or wrong: blanks trimmed.
 
     Raises:
-        InvalidSettings: a text is longer than any that is right, or has control characters.
+        InvalidSettings: a text is longer than any that is right, or has control characters or invisible ones.
     """
     clean = replace(form, sender_address=form.sender_address.strip(), sender_alias=form.sender_alias.strip())
     problems = [
-        (name, UNFIT_TEXT)
-        for name in ("sender_address", "sender_alias")
-        if addresses.has_control_characters(text := getattr(clean, name)) or len(text) > TEXT_LENGTH
+        (name, problem) for name in ("sender_address", "sender_alias") if (problem := bad_text(getattr(clean, name)))
     ]
     if problems:
         raise InvalidSettings(problems)

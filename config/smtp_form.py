@@ -99,7 +99,7 @@ def unfinished(form: SmtpForm) -> SmtpForm:
     """A form as it may be kept for later, right or wrong: blanks trimmed, empty fields ``None``, the host in one form.
 
     Raises:
-        InvalidSettings: a text is longer than any that is right, or has control characters.
+        InvalidSettings: a text is longer than any that is right, or has control characters or invisible ones.
     """
     host = form.host.strip()
     with suppress(ValueError):  # it is told when it is tested
@@ -118,6 +118,13 @@ def unfinished(form: SmtpForm) -> SmtpForm:
     return clean
 
 
+def bad_text(text: str) -> str:
+    """What is wrong with a text that a person typed, whatever it is for; empty if nothing is."""
+    if addresses.has_invisible_characters(text):
+        return addresses.INVISIBLE
+    return UNFIT_TEXT if addresses.has_control_characters(text) or len(text) > TEXT_LENGTH else ""
+
+
 def smtp_settings(form: SmtpForm) -> SmtpSettings:
     """What a transport is built from, for a form whose password is the one to use."""
     password = form.password.reveal() if form.password is not None else None
@@ -125,13 +132,12 @@ def smtp_settings(form: SmtpForm) -> SmtpSettings:
 
 
 def _bad_texts(form: SmtpForm, *more: str) -> list[tuple[str, str]]:
-    texts = {name: getattr(form, name) for name in (*more, "username")}
-    texts["password"] = form.password and form.password.reveal()
-    return [
-        (name, UNFIT_TEXT)
-        for name, text in texts.items()
-        if text and (addresses.has_control_characters(text) or len(text) > TEXT_LENGTH)
-    ]
+    found = [(name, problem) for name in (*more, "username") if (problem := bad_text(getattr(form, name) or ""))]
+    password = form.password.reveal() if form.password else ""
+    # What a server takes for a password is its own affair, as long as it is one line.
+    if addresses.has_control_characters(password) or len(password) > TEXT_LENGTH:
+        found.append(("password", UNFIT_TEXT))
+    return found
 
 
 def _reachable(host: str, port: int, allow_networks: Iterable[Network]) -> str:

@@ -175,6 +175,15 @@ class Trials:
             await self._rows.change(connection, row["number"], confirmed_at=now)
             return _trial({**row, "confirmed_at": now}, now)
 
+    async def confirmed(self, organization: str, code: str) -> Trial | None:
+        """The trial whose code this is, if the code was taken before; ``None`` for any other. It counts as no try."""
+        meant = normalized(code)
+        if meant is None:
+            return None
+        async with self._rows.changing() as connection:
+            row = await self._rows.by_code(connection, organization, _code_hash(organization, meant))
+        return None if row is None or row["confirmed_at"] is None else _trial(row, self._now())
+
     async def _wait(self, connection: Any, now: datetime, limit: int, window: timedelta, **by: str) -> int:
         """Seconds until one more is within the limit, 0 for now."""
         began = await self._rows.began(connection, now - window, limit, **by)

@@ -6,7 +6,7 @@ Nothing is listened on. Transports of trials are the real ones, behind a guard t
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,15 @@ import jwt
 from fastapi import FastAPI
 
 from config import platform_key
+from config.choices import TransportSettings
 from config.dns.checks import DomainChecks
 from config.dns.testing import ScriptedResolver
 from config.drafts import Drafts
+from config.grants import Grants
 from config.history import History
+from config.oauth.flows import Flows
+from config.oauth.revoking import Revoking
+from config.oauth.values import Provider
 from config.organizations import Organizations
 from config.save_and_test import Announce, MakeTransport, SaveAndTest
 from config.secrets import SecretBox
@@ -35,12 +40,14 @@ from config.web.app import create_app
 from config.web.cookies import NAME
 from config.web.handover import Handover
 from config.web.services import Services, WebSettings
+from tests.consenting import ScriptedProvider
 from transports.errors import AccountProblem, Code
 from transports.message import Mailbox
 from transports.protocol import Transport
 from transports.smtp.guard import Address, Guard
 from transports.smtp.settings import SmtpContext, SmtpSettings
 from transports.smtp.transport import SmtpTransport
+from transports.testing import RecordingTransport
 
 URL = "https://settings.platform.example"
 PLATFORM_KEY = "a key that the platform and the settings page share"
@@ -101,6 +108,7 @@ class Site:
     store: Store
     clock: Clock
     client: httpx.AsyncClient
+    providers: Mapping[Provider, ScriptedProvider]
     announced: list[tuple[str, int]] = field(default_factory=list)
 
     def claims(self, organization: str = "acme", **changes: Any) -> dict[str, Any]:
@@ -137,8 +145,10 @@ class Closed(Guard):
         raise AccountProblem(Code.ADDRESS_FORBIDDEN, transport="smtp")
 
 
-def closed(settings: SmtpSettings) -> Transport:
+def closed(settings: TransportSettings) -> Transport:
     """The real transport, which connects to nothing at all: no name is looked up and every address is refused."""
+    if not isinstance(settings, SmtpSettings):
+        return RecordingTransport()
 
     async def nowhere(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
@@ -155,7 +165,7 @@ def closed(settings: SmtpSettings) -> Transport:
 
 @asynccontextmanager
 async def settings_site(
-    folder: Path, *, clock: Clock | None = None, make_transport: Callable[[SmtpSettings], Transport] = closed
+    folder: Path, *, clock: Clock | None = None, make_transport: MakeTransport = closed
 ) -> AsyncIterator[Site]:
     """A site on a database in ``folder``."""
     time = clock or Clock()
@@ -165,19 +175,28 @@ async def settings_site(
         announced.append((organization, version))
 
     store = await Store.open(sqlite_url(folder))
-    services = _services(store, time, make_transport, announce)
+    providers = {provider: ScriptedProvider(provider) for provider in Provider}
+    services = _services(store, time, make_transport, announce, providers)
     app = create_app(services)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.1", 50_000))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
-            yield Site(app, services, store, time, client, announced)
+            yield Site(app, services, store, time, client, providers, announced)
     finally:
+        await services.revoking.aclose()
         await services.trials.aclose()
         await store.close()
 
 
-def _services(store: Store, clock: Clock, make_transport: MakeTransport, announce: Announce) -> Services:
+def _services(
+    store: Store,
+    clock: Clock,
+    make_transport: MakeTransport,
+    announce: Announce,
+    providers: Mapping[Provider, ScriptedProvider],
+) -> Services:
     box = SecretBox([KEY])
+    grants = Grants(store, box, now=clock.now)
     organizations = Organizations(store, box, ports=range(1, 65_536), now=clock.now)
     drafts, trials = Drafts(store, box, now=clock.now), Trials(store, now=clock.now)
     sessions = Sessions(store, now=clock.now, random=os.urandom)
@@ -206,14 +225,23 @@ def _services(store: Store, clock: Clock, make_transport: MakeTransport, announc
         handover=Handover(platform_key.parse(PLATFORM_KEY), sessions, now=clock.now),
         domains=DomainChecks(ScriptedResolver(), now=clock.now, clock=clock.monotonic),
         announce=announce,
+        providers=providers,
+        grants=grants,
+        flows=Flows(store, box, now=clock.now),
+        revoking=Revoking(grants, providers),
         ready=ready,
         now=clock.now,
         clock=clock.monotonic,
     )
 
 
-def reaching_loopback(context: ssl.SSLContext) -> Callable[[SmtpSettings], Transport]:
+def reaching_loopback(context: ssl.SSLContext) -> MakeTransport:
     """Makes the real transport, which may reach servers of this machine that ``context`` trusts."""
     networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     shared = SmtpContext(context, Guard(allow_networks=networks), "settings.platform.example", address_pause=0.0)
-    return lambda settings: SmtpTransport(settings, context=shared)
+
+    def make(settings: TransportSettings) -> Transport:
+        assert isinstance(settings, SmtpSettings)
+        return SmtpTransport(settings, context=shared)
+
+    return make

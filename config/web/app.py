@@ -25,10 +25,13 @@ from config.web.handover import HandoverRefused
 from config.web.incidents import Incidents
 from config.web.security_headers import SecurityHeaders
 from config.web.services import Services
+from config.web.streams import Streams
 from config.web.validation import mistakes
 
 log = get_logger(__name__)
 
+_OPEN_PAGES: Final = 4
+"""How often one session may have the page of one test open while it grows, in this process."""
 _RETRY_STORE: Final = {"Retry-After": "5"}
 _KEPT_HEADERS: Final = frozenset({"allow", "retry-after", "www-authenticate"})
 
@@ -39,6 +42,7 @@ def create_app(services: Services, *, new_number: Callable[[], str] = lambda: se
     """The settings page and its API as an ASGI application; ``new_number`` numbers our own mistakes."""
     app = FastAPI(title="Mailroom", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
+    app.state.streams = Streams(_OPEN_PAGES)
     for part in (health, arrival, pages, api):
         app.include_router(part.router)
     for kind, handler in _HANDLERS.items():

@@ -32,6 +32,8 @@ OPEN: Final = PROBES | {"/api/v1/openapi.json"}
 """Addresses for everybody, besides the static files."""
 HAND_OVER: Final = frozenset({"/handover", "/api/v1/sessions"})
 """Where a stranger shows a token of the platform."""
+VERIFY: Final = "/settings/verify"
+"""Where the link of a test mail leads, with its code."""
 STATIC: Final = "/static/"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
@@ -122,8 +124,7 @@ class Entrance:
             if session is not None:
                 return session
         self._take(self._limits.strangers, self._client(request))
-        api = request.url.path.startswith(API)
-        raise WebProblem(errors.SIGN_IN_NEEDED, headers={"WWW-Authenticate": "Bearer"} if api else None)
+        raise _stranger(request)
 
     def _client(self, request: Request) -> str:
         peer = request.client.host if request.client else None
@@ -135,6 +136,17 @@ class Entrance:
         wait = limit.take(key)
         if wait:
             raise WebProblem(errors.TOO_MANY_REQUESTS, headers={"Retry-After": str(wait)})
+
+
+def _stranger(request: Request) -> WebProblem:
+    """The answer to somebody without a session; whoever follows a test mail's link finds its code filled in later."""
+    path = request.url.path
+    if path.startswith(API):
+        return WebProblem(errors.SIGN_IN_NEEDED, headers={"WWW-Authenticate": "Bearer"})
+    kept = cookies.keeping_code(request.query_params.get("code", "")) if path == VERIFY else ""
+    if kept:
+        return WebProblem(errors.SIGN_IN_TO_CONFIRM, headers={"Set-Cookie": kept})
+    return WebProblem(errors.SIGN_IN_NEEDED)
 
 
 class _Gone(Exception):

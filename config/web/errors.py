@@ -60,6 +60,16 @@ SIGN_IN_NEEDED: Final = Problem(
     N_("This page needs a sign-in, and there is none, or it has ended."),
     _OPEN_AGAIN,
 )
+SIGN_IN_TO_CONFIRM: Final = Problem(
+    401,
+    "sign_in_needed",
+    N_("You are not signed in"),
+    N_("The test mail’s code was noted, but confirming it needs a sign-in, and there is none, or it has ended."),
+    N_(
+        "Open the e-mail settings from your platform again, in this browser and within half an hour: it signs you in,"
+        " and the code is filled in."
+    ),
+)
 HANDOVER_REFUSED: Final = Problem(
     401,
     "handover_refused",

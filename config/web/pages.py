@@ -3,12 +3,25 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from config.web import pages_domain, pages_session, pages_settings, pages_smtp, pages_trials
+from config.web import (
+    pages_app,
+    pages_callback,
+    pages_connect,
+    pages_domain,
+    pages_sender,
+    pages_session,
+    pages_settings,
+    pages_smtp,
+    pages_trials,
+)
 from config.web.errors import PageProblem
 from config.web.rendering import static_files
 
 router = APIRouter(include_in_schema=False)
-for part in (pages_settings, pages_smtp, pages_trials, pages_domain, pages_session):
+for part in (
+    *(pages_settings, pages_smtp, pages_connect, pages_callback, pages_app, pages_sender),
+    *(pages_trials, pages_domain, pages_session),
+):
     router.include_router(part.router)
 
 _FOR_EVER = "public, max-age=31536000, immutable"

@@ -12,7 +12,7 @@ from config.sessions import Session
 from config.web import forms, rendering
 from config.web.access import ADMINISTRATOR, Administrator, SignedIn, actor_of, language_of, mailbox_of
 from config.web.services import Services, services_of
-from config.web.views import NOTICES, Notice, Shell
+from config.web.views import Notice, Shell, notice_of
 from transports.message import Mailbox
 
 UNPROCESSABLE: Final = 422
@@ -57,7 +57,7 @@ class Visit:
             csrf=self.session.csrf,
             path=self.request.url.path,
             tab=tab,
-            notice=notice or NOTICES.get(self.request.query_params.get("done", "")),
+            notice=notice or notice_of(self.request.query_params),
         )
 
     def page(

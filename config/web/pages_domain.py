@@ -11,6 +11,8 @@ from config.dns.checks import selector_name
 from config.dns.names import domain_name
 from config.drafts import Draft
 from config.languages import N_
+from config.organizations_account import PROVIDER_SERVERS
+from config.smtp_form import SmtpForm
 from config.web import forms
 from config.web.forms import Field
 from config.web.pages_context import UNPROCESSABLE, Change, Fields, Look, Visit, see
@@ -76,15 +78,23 @@ async def _question(visit: Visit) -> Question | None:
 def _about(visit: Visit, summary: Summary | None, draft: Draft | None) -> Question | None:
     """The sender in use, else the one of the draft: somebody who is about to change wants to know before."""
     if summary is not None:
-        address, server = summary.sender.address, summary.host
+        address, server = summary.sender.address, _outgoing(summary.kind) or summary.host
     elif draft is not None:
-        address, server = draft.form.sender_address, draft.form.host
+        form = draft.form
+        host = form.host if isinstance(form, SmtpForm) else None
+        address, server = form.sender_address, _outgoing(draft.kind) or host
     else:
         return None
     try:
         return Question(visit.organization, domain_name(address.rpartition("@")[2]), _server(server))
     except ValueError:  # a draft may be anything
         return None
+
+
+def _outgoing(kind: str) -> str | None:
+    """The server that a connected account's mail leaves by, whichever way it is handed over."""
+    known = {str(one): server.host for one, server in PROVIDER_SERVERS.items()}
+    return known.get(kind)
 
 
 def _server(host: str | None) -> str | None:

@@ -15,7 +15,7 @@ from config.web.views import Shell
 
 router = APIRouter()
 
-_PAGE_OF_OURS: Final = re.compile(r"/settings(?:/[a-z]{1,20}(?:/[A-Za-z0-9_-]{1,64})?)?")
+_PAGE_OF_OURS: Final = re.compile(r"/settings(?:/[a-z0-9]{1,20}(?:/[A-Za-z0-9_-]{1,64})?)?")
 
 
 @router.post("/language")

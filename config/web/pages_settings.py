@@ -9,7 +9,9 @@ from fastapi.responses import Response
 from config.choices import Summary
 from config.errors import SettingsChanged, UnknownOrganization
 from config.languages import N_
-from config.web import forms
+from config.oauth.values import Method
+from config.web import cookies, forms
+from config.web.offers import BY_KIND, OFFERS
 from config.web.pages_context import UNPROCESSABLE, Change, Fields, Look, Visit, see
 from config.web.pages_domain import short_report
 from config.web.views import shown_mailbox
@@ -31,13 +33,21 @@ async def home() -> Response:
 
 @router.get("/settings")
 async def settings(visit: Look) -> Response:
-    """Where mail leaves from now, and everything that leads from there."""
+    """Where mail leaves from now, and everything that leads from there.
+
+    Whoever was on the way to confirm a test mail when a sign-in was missing is taken there first.
+    """
+    if code := cookies.kept_code(visit.request.headers):
+        onward = see("/settings/verify", code=code)
+        onward.headers.append("Set-Cookie", cookies.forgetting_code())
+        return onward
     services, organization = visit.services, visit.organization
-    summary, draft, trial, changes = await asyncio.gather(
+    summary, draft, trial, changes, candidate = await asyncio.gather(
         services.organizations.describe(organization),
         services.drafts.get(organization),
         services.trial_rows.latest(organization),
         services.history.of(organization, limit=_NEWEST),
+        services.grants.candidate(organization),
     )
     view = settings_view(
         summary,
@@ -46,6 +56,8 @@ async def settings(visit: Look) -> Response:
         trial=trial,
         domain=short_report(visit, summary, draft),
         changes=[change_view(change) for change in changes],
+        set_up=[offer.kind for offer in OFFERS if services.providers[offer.provider].configured],
+        candidate=candidate,
     )
     return visit.page("settings.html", view=view)
 
@@ -82,6 +94,7 @@ async def disconnect(visit: Change, fields: Fields) -> Response:
         version = await visit.services.organizations.disconnect(visit.organization, actor=visit.actor, expected=seen)
     except (UnknownOrganization, SettingsChanged):
         return see("/settings", done="changed")
+    visit.services.revoking.soon()
     await visit.services.announce(visit.organization, version)
     return see("/settings", done="disconnected")
 
@@ -92,6 +105,9 @@ def _disconnect_page(visit: Visit, summary: Summary | None, problems: tuple[tupl
         server=server_name(summary) if summary else "",
         sender=shown_mailbox(summary.sender) if summary else "",
         default_sender=shown_mailbox(default) if default else "",
+        offer=BY_KIND.get(summary.kind) if summary else None,
+        account=summary.account_email if summary else "",
+        app=bool(summary and summary.method is Method.APP),
         version=summary.version if summary else 0,
         confirm=forms.with_mistakes("confirm", "", problems),
         problems=forms.listed(problems),

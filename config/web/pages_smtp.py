@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from config.choices import Summary, TransportKind
-from config.drafts import Draft
 from config.errors import InvalidSettings, SettingsChanged, TooManyTrials, TrialRunning
 from config.languages import N_
+from config.smtp_form import SmtpForm
 from config.web import forms
 from config.web.access import ADMINISTRATOR
 from config.web.forms import Saved, form_fields, smtp_view
 from config.web.pages_context import CONFLICT, UNPROCESSABLE, Change, Fields, Look, Visit, see
-from config.web.views import Notice, person
+from config.web.views import Notice, person, throttled
 from config.web.views_small import facts_view
 
 router = APIRouter()
@@ -26,13 +27,16 @@ _CHANGED = Notice(
         " still here, except the password: compare it with the settings in use, then save it again."
     ),
 )
-_OFTEN = Notice(
-    "warning",
-    N_(
-        "There were too many tests in a short time. What you entered is kept as a draft; test it again in some minutes."
-    ),
-)
 _TOO_MANY = 429
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpDraft:
+    """A draft that is about a server."""
+
+    form: SmtpForm
+    password_set: bool
+    saved: Saved
 
 
 @router.get("/settings/smtp")
@@ -43,9 +47,8 @@ async def show(visit: Look) -> Response:
         return visit.page(
             "smtp_read.html", view=facts_view(_in_use(summary), form_fields(draft.form) if draft else None)
         )
-    saved = Saved(draft.saved_at, person(draft.by)) if draft else None
     values = form_fields(draft.form) if draft else _in_use(summary) or forms.EMPTY
-    return _form(visit, values, summary, draft, saved=saved)
+    return _form(visit, values, summary, draft, saved=draft.saved if draft else None)
 
 
 @router.post("/settings/smtp")
@@ -69,7 +72,7 @@ async def save(visit: Change, fields: Fields) -> Response:
     except TrialRunning as running:
         return see(f"/settings/tests/{running.id}", done="busy")
     except TooManyTrials as error:
-        answer = _form(visit, fields, *await _stored(visit), notice=_OFTEN, status=_TOO_MANY)
+        answer = _form(visit, fields, *await _stored(visit), notice=throttled(error.retry_after), status=_TOO_MANY)
         answer.headers["Retry-After"] = str(round(error.retry_after))
         return answer
     except SettingsChanged:
@@ -79,10 +82,13 @@ async def save(visit: Change, fields: Fields) -> Response:
         return _form(visit, fields, *stored, problems=error.problems, status=UNPROCESSABLE)
 
 
-async def _stored(visit: Visit) -> tuple[Summary | None, Draft | None]:
-    return await asyncio.gather(
+async def _stored(visit: Visit) -> tuple[Summary | None, SmtpDraft | None]:
+    summary, draft = await asyncio.gather(
         visit.services.organizations.describe(visit.organization), visit.services.drafts.get(visit.organization)
     )
+    if draft is None or not isinstance(draft.form, SmtpForm):
+        return summary, None  # the sender of a connected account has a form of its own
+    return summary, SmtpDraft(draft.form, draft.password_set, Saved(draft.saved_at, person(draft.by)))
 
 
 def _in_use(summary: Summary | None) -> dict[str, str] | None:
@@ -103,7 +109,7 @@ def _form(
     visit: Visit,
     values: Mapping[str, str],
     summary: Summary | None,
-    draft: Draft | None,
+    draft: SmtpDraft | None,
     *,
     problems: tuple[tuple[str, str], ...] = (),
     notice: Notice | None = None,

@@ -1,9 +1,10 @@
 """The headers every answer has, whatever it is: an ASGI middleware around everything else.
 
 The pages need no script, no frame, no font and nothing of another host, so all of that is forbidden to them. What a
-route sets itself stays, except the policies. ``Referrer-Policy`` is ``same-origin``, because with ``no-referrer`` a
-browser sends ``Origin: null`` with a form (Fetch §3.2.2), and then nobody can tell where it comes from; only the
-answers to a hand-over say ``no-referrer``, so that the token in their address is told to nobody.
+route sets itself stays, except the content security policy. ``Referrer-Policy`` is ``same-origin``, because with
+``no-referrer`` a browser sends ``Origin: null`` with a form (Fetch §3.2.2), and then nobody can tell where it comes
+from; only the answers to a hand-over and to what a provider sends back say ``no-referrer``, so that the token or code
+in their address is told to nobody, and what leads to a provider, which has no form.
 """
 
 from typing import Final
@@ -48,5 +49,6 @@ class SecurityHeaders:
     def _complete(self, headers: MutableHeaders, path: str) -> None:
         headers.update(self._always)
         headers["Content-Security-Policy"] = API_POLICY if path.startswith("/api/") else PAGE_POLICY
-        headers["Referrer-Policy"] = "no-referrer" if path == "/handover" else "same-origin"
+        told = path == "/handover" or path.startswith("/oauth/")
+        headers.setdefault("Referrer-Policy", "no-referrer" if told else "same-origin")
         headers.setdefault("Cache-Control", "no-store")

@@ -1,6 +1,7 @@
 """What the settings page is built of: made once by the composition root, given to every route."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -9,7 +10,12 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from config.drafts import Drafts
+from config.grants import Grants
 from config.history import History
+from config.oauth.flows import Flows
+from config.oauth.provider import OAuthProvider
+from config.oauth.revoking import Revoking
+from config.oauth.values import Provider
 from config.organizations import Organizations
 from config.process import Network
 from config.save_and_test import Announce, SaveAndTest
@@ -60,7 +66,10 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All that routes use. ``ready`` tells whether the store answers; ``clock`` is monotonic, in seconds."""
+    """All that routes use. ``ready`` tells whether the store answers; ``clock`` is monotonic, in seconds.
+
+    ``providers`` has every provider, set up by the platform or not; ``new_state`` gives a text that nobody can guess.
+    """
 
     settings: WebSettings
     organizations: Organizations
@@ -72,9 +81,14 @@ class Services:
     handover: Handover
     domains: DomainChecks
     announce: Announce
+    providers: Mapping[Provider, OAuthProvider]
+    grants: Grants
+    flows: Flows
+    revoking: Revoking
     ready: Callable[[], Awaitable[bool]]
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    new_state: Callable[[], str] = lambda: secrets.token_urlsafe(32)
 
 
 def services_of(request: Request) -> Services:

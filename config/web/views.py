@@ -1,5 +1,6 @@
 """What every page needs, as plain values: who looks at it, what was just done. Sentences are msgids."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,10 +15,14 @@ LANGUAGE_NAMES: Final = {"en": "English", "fr": "Français"}
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One sentence at the top of a page; ``tone`` is ``ok``, ``info``, ``warning`` or ``bad``."""
+    """A sentence at the top of a page; ``tone`` is ``ok``, ``info``, ``warning`` or ``bad``.
+
+    ``minutes`` (0: not said) is how long a test has to be waited for.
+    """
 
     tone: str
     text: str
+    minutes: int = 0
 
 
 NOTICES: Final[Mapping[str, Notice]] = {
@@ -26,8 +31,14 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "disconnected": Notice("ok", N_("Disconnected: mail leaves from the platform’s address again.")),
     "verified": Notice("ok", N_("Confirmed: the test mail arrived, so these settings are verified.")),
     "checked": Notice("ok", N_("The domain was looked up again.")),
+    "reconnected": Notice(
+        "ok", N_("Connected again: mail that waited leaves from now on. Send a test mail if you want to be sure.")
+    ),
+    "account-discarded": Notice("ok", N_("The account was given up. What is in use stays as it was.")),
+    "administrator-agreed": Notice(
+        "ok", N_("An administrator has agreed. Now connect the account itself, by signing in with it.")
+    ),
     "busy": Notice("warning", N_("A test is under way already; this is it.")),
-    "often": Notice("warning", N_("There were too many tests in a short time. Wait some minutes, then try again.")),
     "nothing": Notice("info", N_("There is nothing to test: your organisation has no mail server of its own.")),
     "unreadable": Notice(
         "bad", N_("The stored settings cannot be read, so nothing was tested. Tell the platform’s operator.")
@@ -37,6 +48,32 @@ NOTICES: Final[Mapping[str, Notice]] = {
     ),
 }
 """What an address may ask a page to say (``?done=…``): a closed set, never text from the address itself."""
+
+
+OFTEN: Final = "often"
+"""What an address has for ``done`` when tests are throttled; ``minutes`` then says for how long."""
+MINUTES: Final = range(1, 61)
+"""How long a throttle of tests can last."""
+
+
+def notice_of(query: Mapping[str, str]) -> Notice | None:
+    """What an address asks a page to say."""
+    done, minutes = query.get("done", ""), query.get("minutes", "")
+    if done != OFTEN:
+        return NOTICES.get(done)
+    known = minutes.isascii() and minutes.isdigit() and len(minutes) <= 2 and int(minutes) in MINUTES
+    return Notice("warning", N_("There were too many tests in a short time."), int(minutes) if known else MINUTES[-1])
+
+
+def throttled(retry_after: float) -> Notice:
+    """What a form says when what was entered could not be tested for ``retry_after`` seconds more."""
+    text = N_("There were too many tests in a short time. What you entered is kept as a draft.")
+    return Notice("warning", text, whole_minutes(retry_after))
+
+
+def whole_minutes(seconds: float) -> int:
+    """After how many whole minutes so many seconds are surely over; at least 1."""
+    return max(MINUTES[0], math.ceil(seconds / 60))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,13 @@ _TITLES: Final[Mapping[str, str]] = {
     "disconnected": N_("Returned to the platform default"),
     "verified": N_("Arrival of the test mail confirmed"),
     "deleted": N_("Organisation removed"),
+    "reconnected": N_("Account connected again"),
 }
 _LABELS: Final[Mapping[str, str]] = {
     "kind": N_("Way to send"),
+    "account": N_("Connected account"),
+    "method": N_("Connected by"),
+    "way": N_("How mail leaves"),
     "host": N_("Host name"),
     "port": N_("Port"),
     "security": N_("Encryption"),
@@ -32,6 +36,8 @@ _SAME: Final = N_("Settings saved again, without a change")
 _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "security": ENCRYPTION,
     "kind": {"smtp": "SMTP", "microsoft365": "Microsoft 365", "gmail": "Google"},
+    "method": {"person": N_("a person’s consent"), "app": N_("an app of your own")},
+    "way": {"api": N_("by the provider’s interface"), "smtp": N_("by SMTP")},
 }
 
 

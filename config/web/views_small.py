@@ -2,27 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from config.languages import N_
 from config.web.forms import LABELS, SMTP_FIELDS, Field, Problem
+from config.web.offers import Offer
 from config.web.views import ENCRYPTION
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyView:
-    """The form for the code."""
+    """The form for the code; ``already`` says when the code was taken before, and then there is nothing to enter."""
 
     code: Field
     problems: tuple[Problem, ...] = ()
+    already: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DisconnectView:
-    """What would be given up, and for what; ``server`` is empty where there is nothing to disconnect."""
+    """What would be given up, and for what; ``server`` is empty where there is nothing to disconnect.
+
+    ``offer`` and ``account`` are those of a connected account, ``app``: by an app of the organisation's own.
+    """
 
     server: str
     sender: str
     default_sender: str
+    offer: Offer | None
+    account: str
+    app: bool
     version: int
     confirm: Field
     problems: tuple[Problem, ...] = ()

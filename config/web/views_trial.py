@@ -8,6 +8,7 @@ from typing import Final
 from config.advice import Advice, advise, advise_stage, shown_stage
 from config.languages import N_
 from config.trial_values import STAGES, Trial, TrialStage, TrialState, TrialSubject
+from config.web.offers import BY_KIND
 from config.web.views import Person, person
 
 TITLES: Final[Mapping[str, str]] = {
@@ -24,7 +25,11 @@ _FACTS: Final[Mapping[str, str]] = {
     "expires": N_("valid until"),
     "expires_in_days": N_("days left"),
     "mechanism": N_("Method"),
+    "proof": N_("What proves it"),
 }
+_AT_PROVIDERS: Final[Mapping[str, str]] = {"sender": N_("Sender")}
+"""Stages with another name there: whether a sender will do cannot be asked."""
+_PROOFS: Final[Mapping[str, str]] = {"test mail": N_("the sender of the test mail that you receive")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,10 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """A test, as far as it has come. ``edit_path`` leads to the form of what was tested."""
+    """A test, as far as it has come. ``edit_path`` leads to the form of what was tested.
+
+    ``provider`` is the name of the provider whose account was tested, empty for a server of the organisation's own.
+    """
 
     id: str
     subject: TrialSubject
@@ -69,6 +77,7 @@ class TrialView:
     stages: tuple[StageView, ...]
     failed_stage: str
     edit_path: str
+    provider: str
 
 
 def trial_view(trial: Trial, *, edit_path: str = "") -> TrialView:
@@ -89,23 +98,24 @@ def trial_view(trial: Trial, *, edit_path: str = "") -> TrialView:
         by=person(trial.actor),
         began_at=trial.began_at,
         confirmed_at=trial.confirmed_at,
-        stages=tuple(stage_view(stage, trial.server) for stage in trial.stages),
-        failed_stage=next((TITLES.get(stage.name, stage.name) for stage in trial.stages if not stage.ok), ""),
+        stages=tuple(stage_view(stage, trial.server, trial.kind) for stage in trial.stages),
+        failed_stage=next((_title(stage.name, trial.kind) for stage in trial.stages if not stage.ok), ""),
         edit_path=edit_path,
+        provider=BY_KIND[trial.kind].name if trial.kind in BY_KIND else "",
     )
 
 
-def stage_view(stage: TrialStage, server: str) -> StageView:
-    """One stage; ``server`` is ``host:port``, which some advice depends on."""
+def stage_view(stage: TrialStage, server: str, kind: str = "") -> StageView:
+    """One stage; ``server`` is ``host:port``, which some advice depends on, as on the ``kind`` of the settings."""
     shown = shown_stage(stage)
     facts = tuple(_fact(name, value) for name, value in shown.facts if name in _FACTS)
     code = str(shown.code or "")
     return StageView(
-        TITLES.get(shown.name, shown.name),
+        _title(shown.name, kind),
         shown.ok,
         shown.seconds,
         facts,
-        advise_stage(stage, server),
+        advise_stage(stage, server, kind),
         f"{code} ({shown.detail})" if shown.detail else code,
     )
 
@@ -116,7 +126,12 @@ def next_title(trial: Trial) -> str:
         return ""
     # By name and not by number: without a user name there is no sign-in.
     behind = STAGES.index(trial.stages[-1].name) + 1 if trial.stages else 0
-    return TITLES[STAGES[behind]] if behind < len(STAGES) else ""
+    return _title(STAGES[behind], trial.kind) if behind < len(STAGES) else ""
+
+
+def _title(stage: str, kind: str) -> str:
+    known = {**TITLES, **_AT_PROVIDERS} if kind in BY_KIND else TITLES
+    return known.get(stage, stage)
 
 
 def _fact(name: str, value: str) -> Fact:
@@ -125,7 +140,7 @@ def _fact(name: str, value: str) -> Fact:
             return Fact(_FACTS[name], value, date.fromisoformat(value))
         except ValueError:
             pass
-    return Fact(_FACTS[name], value)
+    return Fact(_FACTS[name], _PROOFS.get(value, value) if name == "proof" else value)
 
 
 def _result(trial: Trial) -> tuple[str, str, str, str]:

@@ -28,7 +28,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is shown after all redirects."""
+    """What is shown after all redirects, and after pages that lead on by themselves at once."""
 
     url: str
     status: int
@@ -77,12 +77,13 @@ class Browser:
     def _page(self, method: str, url: str, data: Mapping[str, str | list[str]] | None = None) -> Page:
         for _ in range(_MOST_REDIRECTS):
             reply = self._reply(method, url, data)
-            if not reply.is_redirect:
-                reader = _Reader()
-                reader.feed(reply.text)
+            reader = _Reader()
+            reader.feed(reply.text)
+            target = reply.headers["Location"] if reply.is_redirect else reader.target
+            if not target:
                 return Page(url, reply.status_code, reply.text, tuple(reader.forms))
             # After a form 302 and 303 lead to a page that is looked at (RFC 9110 §15.4).
-            method, url, data = "GET", urljoin(url, reply.headers["Location"]), None
+            method, url, data = "GET", urljoin(url, target), None
         raise Stuck(f"{url.partition('?')[0]} leads on and on")
 
     def _reply(self, method: str, url: str, data: Mapping[str, str | list[str]] | None) -> httpx.Response:
@@ -116,21 +117,25 @@ def words(text: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Finds the forms of a page."""
+    """Finds the forms of a page, and where it leads to by itself without a pause."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.target = ""
         self.forms: list[Form] = []
         self._open: Form | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A form, or something in it that has a value."""
+        """A form, something in it that has a value, or a refresh."""
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._open = Form(given.get("action", ""))
             self.forms.append(self._open)
         elif tag == "input" and self._open is not None and given.get("name"):
             self._input(self._open, given, dict(attrs))
+        elif tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            seconds, _, target = given.get("content", "").partition("; url=")
+            self.target = target if seconds == "0" else ""
 
     def handle_endtag(self, tag: str) -> None:
         """The end of a form."""

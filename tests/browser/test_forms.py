@@ -11,8 +11,9 @@ from config.store import Store
 from config.testing import KEY, smtp_form
 from tests.browser.conftest import Arrives
 from tests.browser.servers import PASSWORD, MailServers
-from tests.browser.serving import Someone
+from tests.browser.serving import Someone, WebProcess
 from tests.browser.steps import ended, field, fill, save_and_test, says, settings_of, stages
+from tests.fixtures_browser import NewPage, Screenshot
 
 NO_SCRIPT = {"java_script_enabled": False}
 
@@ -116,6 +117,20 @@ async def test_a_wrong_code_confirms_nothing(store: Store, arrives: Arrives) -> 
     await expect(field(page, "Code from the mail")).to_have_value("AAAAA-AAAAA")
     await page.goto(page.url.replace("/verify", ""))
     await says(page, "Connected, not yet verified")
+
+
+async def test_a_test_mails_link_is_gone_on_with_after_the_sign_in(
+    new_page: NewPage, web: WebProcess, screenshot: Screenshot
+) -> None:
+    page = await new_page(locale="en-GB", java_script_enabled=False)
+    await page.goto(f"{web.url}/settings/verify?code=ABCDE-12345")
+    await says(page, "it signs you in, and the code is filled in.")
+    await screenshot(page, "verify-signed-out")
+    await page.goto(web.door(Someone("forms-link")))
+    await expect(field(page, "Code from the mail")).to_have_value("ABCDE-12345")
+    # Once, and not at every look at the settings.
+    await page.goto(f"{web.url}/settings")
+    assert page.url == f"{web.url}/settings"
 
 
 async def test_a_viewer_sees_everything_and_can_press_nothing(store: Store, arrives: Arrives) -> None:

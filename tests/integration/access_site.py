@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 
 from config.actors import Actor, ActorKind
+from config.oauth.values import Identity, Method, Provider, TokenSet, Way
+from config.secrets import Secret
 from config.smtp_form import SmtpForm
 from config.testing import smtp_form
 from config.trial_values import TrialState, TrialSubject
@@ -26,8 +28,11 @@ def _form(**changes: Any) -> SmtpForm:
 
 
 async def furnish(site: Site, organization: str, *, code: str = "0" * 10) -> dict[str, Any]:
-    """Settings, a draft, a passed test of the settings in use, and a history; returns the names for ``ask``."""
+    """Settings, a draft, a passed test of the settings in use, a connected account; returns the names for ``ask``."""
     services = site.services
+    who = Identity(f"subject {MARK}", f"tenant {MARK}", f"account@{MARK}.example", f"Account {MARK}")
+    given = TokenSet(Secret(f"access {MARK}"), 3600, frozenset({"openid"}), Secret(f"refresh {MARK}"), who)
+    await services.grants.add_candidate(organization, Provider.GOOGLE, Method.PERSON, Way.API, given, who, ADA)
     version = await services.organizations.configure_smtp(organization, _form(), actor=ADA)
     await services.drafts.save(organization, _form(port=465), ADA)
     trial = await services.trial_rows.begin(
@@ -53,6 +58,7 @@ async def state(site: Site, organization: str) -> tuple[object, ...]:
         await services.drafts.get(organization),
         await services.trial_rows.latest(organization),
         await services.history.of(organization),
+        await services.grants.candidate(organization),
     )
 
 

@@ -61,6 +61,15 @@ SMTP: Final[Mapping[str, str | int]] = {
 }
 
 
+APP: Final[Mapping[str, str]] = {
+    "mailbox": "notifications@other.example",
+    "tenant": "other.onmicrosoft.example",
+    "client_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "secret": "a secret of the matrix",
+    "way": "api",
+}
+
+
 def _nothing(site: Site, visitor: Visitor | None) -> Values:
     return {}
 
@@ -105,7 +114,27 @@ TABLE: Final = (
     _row("GET", "/settings/verify", Who.VIEWER, 200, code="12345-67890"),
     _row("GET", "/settings/domain", Who.VIEWER, 200),
     _row("GET", "/settings/history", Who.VIEWER, 200),
+    _row("GET", "/settings/microsoft365", Who.VIEWER, 200),
+    _row("GET", "/settings/google", Who.VIEWER, 200),
+    # pages that are of use to those who may change something
+    _row("GET", "/settings/microsoft365/app", Who.ADMINISTRATOR, 200),
+    _row("GET", "/settings/google/app", Who.ADMINISTRATOR, 200),
+    _row("GET", "/settings/microsoft365/sender", Who.ADMINISTRATOR, 200, 303),
+    _row("GET", "/settings/google/sender", Who.ADMINISTRATOR, 200, 303),
+    # where a provider sends the browser back to
+    _row("GET", "/oauth/microsoft/callback", Who.ADMINISTRATOR, 303, code="a-code", state="a-state"),
+    _row("GET", "/oauth/google/callback", Who.ADMINISTRATOR, 303, code="a-code", state="a-state"),
+    _row("GET", "/oauth/microsoft/admin-consent", Who.ADMINISTRATOR, 303, tenant="t", state="a-state"),
     # pages that change something
+    _row("POST", "/settings/microsoft365/connect", Who.ADMINISTRATOR, 200, body=_form(way="api")),
+    _row("POST", "/settings/google/connect", Who.ADMINISTRATOR, 200, body=_form(way="smtp")),
+    _row("POST", "/settings/microsoft365/administrator", Who.ADMINISTRATOR, 200, body=_nothing),
+    _row("POST", "/settings/microsoft365/app", Who.ADMINISTRATOR, 303, body=_form(**APP)),
+    _row("POST", "/settings/google/app", Who.ADMINISTRATOR, 422, body=_form(mailbox="ada@other.example", key="{}")),
+    _row("POST", "/settings/microsoft365/sender", Who.ADMINISTRATOR, 303, 409, body=_form(grant="none")),
+    _row("POST", "/settings/google/sender", Who.ADMINISTRATOR, 303, 409, body=_form(grant="none")),
+    _row("POST", "/settings/microsoft365/discard", Who.ADMINISTRATOR, 303, body=_nothing),
+    _row("POST", "/settings/google/discard", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/smtp", Who.ADMINISTRATOR, 303, body=_form(**{k: str(v) for k, v in SMTP.items()})),
     _row("POST", "/settings/test", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/draft/discard", Who.ADMINISTRATOR, 303, body=_nothing),

@@ -11,7 +11,7 @@ import pytest
 
 from config.actors import OPERATOR
 from config.testing import smtp_form
-from config.trial_values import TrialState
+from config.trial_values import TrialState, TrialSubject
 from config.web.forms import form_fields
 from config.web.reports import Question, Reports
 from tests.settings_site import URL, Site, Visitor, settings_site
@@ -148,10 +148,69 @@ async def test_going_away_does_not_stop_the_test(site: Site, transport: Gated) -
     assert "Every stage passed" in answer.text
 
 
+async def test_of_many_open_pages_of_a_test_a_few_grow(site: Site, transport: Gated) -> None:
+    """Whoever opens more sees how far it has come; one that was closed makes room, and nobody else is kept waiting."""
+    ada, ben = await site.visitor(), await site.visitor(role="viewer")
+    path = await begin(site, ada)
+    readers = [Reader(site, path, ada) for _ in range(4)]
+    for reader in readers:
+        await eventually(partial(reader.shows, 0, "Address of the server"))
+    transport.let.release()
+    await eventually(partial(readers[0].shows, 1, "Connection"))
+    async with asyncio.timeout(20):
+        plain = await site.client.get(path, headers=ada.cookie)
+    assert plain.status_code == 200
+    assert plain.text.count(">passed<") == 1
+    assert ">Look again<" in plain.text
+
+    other = Reader(site, path, ben)
+    await eventually(partial(other.shows, 1, "Connection"))
+    readers.pop().leave()
+    await eventually(lambda: len(site.app.state.streams) == 4)
+    readers.append(Reader(site, path, ada))
+    await eventually(partial(readers[-1].shows, 1, "Connection"))
+    for _ in PASSED:
+        transport.let.release()
+    for reader in (*readers, other):
+        await reader.task
+        assert "Every stage passed" in reader.text
+    assert len(site.app.state.streams) == 0
+
+
 async def test_a_second_test_leads_to_the_one_under_way(site: Site) -> None:
     ada = await site.visitor()
     first = await begin(site, ada)
     assert await begin(site, ada) == f"{first}?done=busy"
+
+
+async def test_too_many_tests_are_told_with_the_minutes_to_wait(site: Site) -> None:
+    """Six in ten minutes are allowed, of which three have passed."""
+    version = await site.services.organizations.configure_smtp("acme", smtp_form())
+    for _ in range(6):
+        trial = await site.services.trial_rows.begin(
+            "acme",
+            OPERATOR,
+            subject=TrialSubject.ACTIVE,
+            kind="smtp",
+            server="s",
+            sender="s",
+            code="c",
+            version=version,
+        )
+        await site.services.trial_rows.finish(trial.id, TrialState.PASSED)
+    site.clock.pass_(200)
+    ada = await site.visitor()
+    answer = await site.client.post("/settings/test", headers=ada.browser)
+    assert answer.headers["location"] == "/settings?done=often&minutes=7"
+    page = await site.client.get(answer.headers["location"], headers=ada.cookie)
+    assert "There were too many tests in a short time. You can test again in 7 minutes." in page.text
+    answer = await site.client.post(
+        "/settings/smtp",
+        headers=ada.browser,
+        data={**form_fields(smtp_form()), "version": str(version), "intent": "test"},
+    )
+    assert answer.status_code == 429
+    assert "What you entered is kept as a draft. You can test again in 7 minutes." in answer.text
 
 
 async def test_anothers_test_is_not_there(site: Site) -> None:

@@ -169,3 +169,54 @@ def test_no_advice_names_an_address_or_a_page_that_may_not_exist(language):
 )
 def test_a_provider_is_known_by_its_whole_labels(host, provider):
     assert provider_of(host) is provider
+
+
+KINDS = [("microsoft365", "Microsoft", Provider.MICROSOFT_ACCOUNT), ("gmail", "Google", Provider.GOOGLE_ACCOUNT)]
+OF_SERVERS = re.compile(r"host name|user name|app password|[Tt]he server|your server|port \d|whoever runs")
+CONNECTED = (
+    *(Code.RECONNECTION_NEEDED, Code.ADMIN_CONSENT_NEEDED, Code.ACCESS_POLICY, Code.PERMISSION_MISSING),
+    *(Code.MAILBOX_UNAVAILABLE, Code.APP_CREDENTIALS, Code.ACCOUNT_SUSPENDED, Code.SENDER_REFUSED),
+    Code.QUOTA_EXHAUSTED,
+)
+
+
+@pytest.mark.parametrize(("kind", "company", "provider"), KINDS)
+def test_whoever_connected_an_account_reads_of_its_provider_and_not_of_a_server(kind, company, provider):
+    assert provider_of("smtp.gmail.com", kind) is provider
+    # These say something of the test mail's recipient, or of the addresses, which is the same everywhere.
+    same = {Code.RECIPIENT_GREYLISTED, Code.RECIPIENT_MAILBOX_FULL, Code.SMTPUTF8_UNSUPPORTED}
+    for code in set(Code) - same:
+        for detail in ("", "535 5.7.139", "535 5.7.8", "550 5.7.1", "534 5.7.14"):
+            found = advise(code, kind=kind, detail=detail, host="smtp.gmail.com", port=587, security="starttls")
+            assert not OF_SERVERS.search(f"{found.meaning} {found.next_step}"), (code, found)
+    for code in CONNECTED:
+        found = advise(code, kind=kind)
+        assert company in found.meaning or company in found.next_step, code
+        assert found != advise(code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "detail", "step"),
+    [
+        ("microsoft365", Code.RECONNECTION_NEEDED, "AADSTS50173", "Connect again"),
+        ("microsoft365", Code.ADMIN_CONSENT_NEEDED, "AADSTS65001", "Agree as an administrator"),
+        ("microsoft365", Code.ACCESS_POLICY, "AADSTS53003", "Sign-in logs"),
+        ("microsoft365", Code.PERMISSION_MISSING, "ErrorAccessDenied", "RBAC for Applications"),
+        ("microsoft365", Code.MAILBOX_UNAVAILABLE, "404", "licence"),
+        ("microsoft365", Code.APP_CREDENTIALS, "AADSTS7000222", "Certificates & secrets"),
+        ("microsoft365", Code.SENDER_REFUSED, "ErrorSendAsDenied", "“Send as”"),
+        ("microsoft365", Code.SIGN_IN_MECHANISM, "535 5.7.139", "Authenticated SMTP"),
+        ("gmail", Code.RECONNECTION_NEEDED, "invalid_grant", "same account"),
+        ("gmail", Code.ADMIN_CONSENT_NEEDED, "unauthorized_client", "Domain-wide delegation"),
+        ("gmail", Code.ACCESS_POLICY, "domainPolicy", "Manage app access"),
+        ("gmail", Code.PERMISSION_MISSING, "insufficientPermissions", "ticked"),
+        ("gmail", Code.MAILBOX_UNAVAILABLE, "failedPrecondition", "Service status"),
+        ("gmail", Code.APP_CREDENTIALS, "invalid_grant", "Service Accounts"),
+        ("gmail", Code.QUOTA_EXHAUSTED, "429", "24 hours"),
+    ],
+)
+def test_each_way_an_account_dies_has_its_next_step(kind, code, detail, step):
+    stage = TrialStage("sign_in", ok=False, seconds=0.1, code=code, detail=detail)
+    found = advise_stage(stage, "Gmail API", kind)
+    assert found is not None
+    assert step in found.next_step

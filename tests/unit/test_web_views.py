@@ -9,11 +9,17 @@ from config.actors import OPERATOR, Actor, ActorKind
 from config.advice import advise
 from config.choices import Summary, TransportKind
 from config.drafts import Draft
+from config.grants import Grant, GrantState
 from config.history import Action, Change, FieldChange
 from config.languages import texts
+from config.oauth.values import Identity, Method, Provider, Way
+from config.provider_form import ProviderForm
 from config.testing import smtp_form
 from config.trial_values import STAGES, Trial, TrialStage, TrialState, TrialSubject
 from config.web.forms import smtp_form as read_form
+from config.web.offers import OFFERS, Offer
+from config.web.views import notice_of, throttled, whole_minutes
+from config.web.views_connect import REFUSALS, refusal_of
 from config.web.views_history import PAGE, change_view, history_view
 from config.web.views_settings import OFFERED, cards, settings_view
 from config.web.views_trial import TITLES, next_title, stage_view, trial_view
@@ -89,15 +95,17 @@ def test_a_code_of_a_newer_version_is_no_mistake() -> None:
     assert view_of(summary(suspended_code="not_invented_yet", suspended_at=AT)).attention is not None
 
 
-def test_a_provider_that_is_not_there_has_no_button() -> None:
-    """It says so; and exactly one way is in use."""
+def test_where_the_platform_has_no_app_ones_own_is_offered() -> None:
+    """And exactly one way is in use."""
     for used in (None, *TransportKind):
-        found = cards(used)
-        assert len(found) == len(OFFERED) + 1
-        assert [card.state for card in found].count("in_use") == 1
-        for card in found:
-            assert card.action or not card.path
-            assert card.state != "unavailable" or not card.path
+        for set_up in ((), tuple(TransportKind)):
+            found = cards(used, set_up)
+            assert len(found) == len(OFFERED) + 1
+            assert [card.state for card in found].count("in_use") == 1
+            for card in found:
+                assert card.action or not card.path
+                assert (card.state == "own_app") == card.path.endswith("/app")
+                assert not (set_up and card.state == "own_app")
 
 
 def test_a_drafts_form_can_be_sent_as_it_is() -> None:
@@ -166,6 +174,71 @@ def test_the_stage_under_way_is_the_one_after_the_last_that_ended() -> None:
     assert next_title(trial(state=running, stages=(*passed[:3], failed))) == ""
 
 
+def test_a_test_of_a_connected_account_speaks_of_the_provider() -> None:
+    proof = TrialStage("sender", True, 0.1, facts=(("proof", "test mail"),))
+    failed = TrialStage("sign_in", False, 0.1, Code.RECONNECTION_NEEDED, "invalid_grant")
+    view = trial_view(trial(kind="gmail", server="Gmail API", stages=(proof, failed)))
+    assert view.provider == "Google"
+    assert view.stages[0].title == "Sender"
+    assert [fact.value for fact in view.stages[0].facts] == ["the sender of the test mail that you receive"]
+    assert view.stages[1].advice == advise(Code.RECONNECTION_NEEDED, kind="gmail")
+    assert next_title(trial(kind="gmail", state=TrialState.RUNNING, stages=(proof,))) == TITLES["test_mail"]
+
+
+@pytest.mark.parametrize("code", Code)
+def test_connecting_again_is_offered_where_it_helps(code: Code) -> None:
+    helps = {
+        *(Code.RECONNECTION_NEEDED, Code.PERMISSION_MISSING, Code.ADMIN_CONSENT_NEEDED, Code.APP_CREDENTIALS),
+    }
+    for kind, expected in (("gmail", code in helps), ("smtp", False)):
+        view = view_of(summary(kind=kind, host=None, suspended_code=code, suspended_at=AT))
+        assert view.reconnect is expected
+        assert view.attention == advise(code, kind=kind, port=587, security="starttls")
+
+
+def test_an_account_that_waits_and_a_draft_for_it_lead_to_the_same_form() -> None:
+    who = Identity("subject", "tenant", "notifications@acme.example")
+    grant = Grant(
+        *("g1", "acme", Provider.MICROSOFT, Method.PERSON, Way.API, GrantState.CANDIDATE),
+        *(who, frozenset(), AT, ADA),
+    )
+    form = ProviderForm("notifications@acme.example", "Acme", "g1")
+    draft = Draft(form, password_set=False, saved_at=AT, by=ADA, kind=TransportKind.MICROSOFT365)
+    shown: Any = {"default_sender": PLATFORM, "trial": None, "domain": None, "changes": (), "candidate": grant}
+    waiting = settings_view(None, draft=None, **shown).waiting
+    assert waiting is not None
+    assert (waiting.name, waiting.email, waiting.path) == (
+        "Microsoft 365",
+        "notifications@acme.example",
+        "/settings/microsoft365/sender",
+    )
+    view = settings_view(None, draft=draft, **shown)
+    assert view.waiting is None
+    assert view.draft is not None
+    assert (view.draft.server, view.draft.path) == ("Microsoft 365", waiting.path)
+    assert dict(view.draft.fields) == {
+        "grant": "g1",
+        "version": "0",
+        "sender_address": "notifications@acme.example",
+        "sender_alias": "Acme",
+    }
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda one: one.name)
+def test_every_refusal_has_words_and_only_known_ones_do(offer: Offer) -> None:
+    for code in REFUSALS:
+        found = refusal_of(code, offer, "65004")
+        assert found is not None
+        assert found.number == "65004"
+        assert found.meaning
+        assert "{" not in f"{found.meaning}{found.next_step}"
+    assert refusal_of("<script>", offer) is None
+    for number in ("<b>", "12345678901", "-1", "²"):
+        refused = refusal_of("declined", offer, number)
+        assert refused is not None
+        assert refused.number == ""
+
+
 def test_history_names_fields_and_never_shows_a_secret() -> None:
     fields = (FieldChange("host", "a.example", "b.example"), FieldChange("password", "old secret", "new secret"))
     view = change_view(Change(1, AT, OPERATOR, Action.CONFIGURED, fields))
@@ -184,3 +257,20 @@ def test_history_comes_in_pages() -> None:
     assert len(first.changes) == PAGE
     assert first.older == 2
     assert history_view(changes[:PAGE]).older == 0
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(1, 1), (60, 1), (60.5, 2), (61, 2), (420, 7), (3600, 60)])
+def test_a_throttle_is_told_in_minutes_after_which_it_is_over(seconds: float, minutes: int) -> None:
+    assert whole_minutes(seconds) == throttled(seconds).minutes == minutes
+
+
+@pytest.mark.parametrize(
+    ("query", "minutes"),
+    [("7", 7), ("60", 60), ("", 60), ("0", 60), ("61", 60), ("-1", 60), ("\u0667", 60), ("1e1", 60), ("9" * 5000, 60)],
+)
+def test_an_address_says_how_long_a_throttle_lasts_within_bounds(query: str, minutes: int) -> None:
+    found = notice_of({"done": "often", "minutes": query})
+    assert found is not None
+    assert found.minutes == minutes
+    assert notice_of({"done": "verified", "minutes": query}) == notice_of({"done": "verified"})
+    assert notice_of({"done": "nothing of ours", "minutes": query}) is None
