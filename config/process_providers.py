@@ -38,6 +38,7 @@ class ProviderSettings(BaseModel):
     graph_url: Annotated[str, BeforeValidator(process_values.service_url)] = Field(
         default="https://graph.microsoft.com", description="https://graph.microsoft.com, or that of another cloud"
     )
+    microsoft_max_requests: int = Field(default=300, ge=1, le=300, description="a whole number from 1 to 300")
     microsoft_smtp: Annotated[str, BeforeValidator(process_values.host_and_port)] = Field(
         default="smtp.office365.com:587", description="host:port of Exchange Online's SMTP server, which has STARTTLS"
     )

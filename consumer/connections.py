@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from config import outgoing
 from config.choices import TransportSettings
@@ -38,7 +39,8 @@ class Connections:
         # A name of its own for each start: a lease of a process that died is not taken for one's own.
         self.tokens = Tokens(self.grants, self.providers, holder=uuid.uuid4().hex, on_refresh=on_refresh)
         self.revoking = Revoking(self.grants, self.providers)
-        self.http = Http(tls)
+        graph = urlsplit(settings.graph_url).netloc
+        self.http = Http(tls, hosts={graph: settings.microsoft_max_requests})
 
     def transports(self, observer: ConnectionObserver | None = None) -> Callable[[TransportSettings], Transport]:
         """What builds organisations' transports for their mails."""

@@ -3,12 +3,13 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deploy.local.providers.microsoft import MicrosoftSandbox
 from tests.fakes.smtpd_client import GRANT, Clock, Grant
 from tests.fixtures_tls import TestCertificates
+from transports.holds import Holds
 from transports.http import Http
 from transports.microsoft365.settings import GraphContext, Microsoft365Settings
 from transports.microsoft365.transport import Microsoft365Transport
@@ -27,12 +28,13 @@ class Bench:
     box: MicrosoftSandbox
     http: Http
     clock: Clock
+    holds: Holds = field(default_factory=Holds)
 
     def transport(self, tokens: Tokens | None = None, **changes: Any) -> Microsoft365Transport:
         """By default with a token that may send and write; ``changes`` go to the settings."""
         source = tokens or Grant(self.token())
         settings = replace(Microsoft365Settings(GRANT, MAILBOX), **changes)
-        context = GraphContext(self.http, source, self.box.url, self.clock, self.box.clock)
+        context = GraphContext(self.http, source, self.box.url, self.clock, self.box.clock, holds=self.holds)
         return Microsoft365Transport(settings, context=context)
 
     def token(self) -> str:

@@ -6,13 +6,14 @@
   there are, and a dead host is not stormed;
 * a refused grant is remembered: until ``refusal_pause`` has passed nothing is called any more, unless a check
   succeeds or the transport is rebuilt for new settings;
-* when the provider says how long to wait, nobody calls before.
+* when the provider says how long to wait, nobody calls before. An account's waits are kept in ``Holds``, which outlive
+  its transport. What needs a person is not: it suspends the account, and goes with the transport once that is over.
 """
 
 import asyncio
 import copy
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from transports.errors import (
@@ -24,6 +25,7 @@ from transports.errors import (
     Throttled,
     Unreachable,
 )
+from transports.holds import Holds
 
 T = TypeVar("T")
 _WORKING = frozenset({Code.SENDER_REFUSED, Code.QUOTA_EXHAUSTED})
@@ -36,9 +38,23 @@ _PROOF_LASTS = 5.0
 
 
 class AccountGate:
-    """One for each transport; ``name`` is the transport's, ``clock`` monotonic, ``refusal_pause`` in seconds."""
+    """One for each transport; ``name`` is the transport's, ``clock`` monotonic, ``refusal_pause`` in seconds.
 
-    def __init__(self, name: str, maximum: int, clock: Callable[[], float], refusal_pause: float = 900.0) -> None:
+    ``holds`` are those of all transports of the kind, by ``account``. With ``platform`` a wait that the platform's own
+    trouble asks for is one for all their accounts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        maximum: int,
+        clock: Callable[[], float],
+        refusal_pause: float = 900.0,
+        *,
+        holds: Holds | None = None,
+        account: str = "",
+        platform: bool = False,
+    ) -> None:
         self._name = name
         self._clock = clock
         self._refusal_pause = refusal_pause
@@ -48,7 +64,10 @@ class AccountGate:
         self._failures = 0
         self._failure: DeliveryError | None = None
         self._refusal: tuple[float, AccountProblem] | None = None
-        self._hold: tuple[float, DeliveryError] | None = None
+        self._own_holds = Holds()
+        self._holds = Holds() if holds is None else holds
+        self._account = account
+        self._platform = platform
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -103,23 +122,23 @@ class AccountGate:
                 self._wait_for(error)
 
     def _wait_for(self, error: DeliveryError) -> None:
-        if error.retry_after is not None:
-            until = self._clock() + error.retry_after
-            if self._hold is None or until > self._hold[0]:
-                self._hold = until, copy.copy(error)
+        if isinstance(error, Throttled):
+            self._holds.add(self._account, error, self._clock())
+        elif isinstance(error, PlatformProblem) and self._platform:
+            self._holds.add(None, error, self._clock())
+        else:
+            self._own_holds.add(None, error, self._clock())
 
     def held(self) -> DeliveryError | None:
         """What is met until the time has come that the provider named; ``retry_after`` is what is left of it."""
-        if self._hold is None:
-            return None
-        until, error = self._hold
-        left = until - self._clock()
-        if left <= 0:
-            self._hold = None
-            return None
-        held = copy.copy(error)
-        held.retry_after = left
-        return held
+        return max(self._all_held(), key=lambda held: held.retry_after or 0.0, default=None)
+
+    def _all_held(self) -> Iterator[DeliveryError]:
+        now = self._clock()
+        found = [self._own_holds.held(None, now), self._holds.held(self._account, now)]
+        if self._platform:
+            found.append(self._holds.held(None, now))
+        return (held for held in found if held is not None)
 
     async def aclose(self) -> None:
         """Ends the waiting and lets the running calls finish. Idempotent."""

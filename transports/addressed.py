@@ -14,7 +14,10 @@ from transports.mime import envelope_address
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A mail that names the recipients at ``positions`` of the original mail, in this order, and owes it to them."""
+    """A mail for the recipients at ``positions`` of the original mail, whatever becomes of it.
+
+    It names them in this order. Who stands in the original more than once may be named once.
+    """
 
     mail: Mail
     positions: tuple[int, ...]
@@ -51,19 +54,33 @@ def addressed(mail: Mail, positions: Iterable[int] | None = None) -> Mail:
 def shares(mail: Mail, most: int, transport: str) -> Shares:
     """``mail`` for its owed recipients, at most ``most`` to a share; ``transport`` is the name for errors.
 
-    Shares depend on the mail alone, so an attempt that owes it to the same recipients gives the same ones.
+    Nobody is in two of them: who stands in the mail twice would get it twice. Shares depend on the mail alone, so an
+    attempt that owes it to the same recipients gives the same ones.
     """
-    fit: list[int] = []
+    fit: dict[str, list[int]] = {}
     refused: list[tuple[int, DeliveryError]] = []
     for position, mailbox in sorted(mail.recipients(), key=lambda each: each[0]):
         try:
-            envelope_address(mailbox.address, utf8=True)
+            address = envelope_address(mailbox.address, utf8=True)
         except MessageRefused:
             refused.append((position, RecipientRefused(Code.RECIPIENT_REFUSED, "no address", transport=transport)))
         else:
-            fit.append(position)
-    parts = [tuple(fit[start : start + most]) for start in range(0, len(fit), most)]
-    return Shares(tuple([Share(addressed(mail, part), part) for part in parts]), tuple(refused))
+            # Nobody gives out mailboxes that differ by case alone (RFC 5321 §2.4 advises against it).
+            fit.setdefault(address.casefold(), []).append(position)
+    positions = sorted(position for twins in fit.values() for position in twins)
+    if len(positions) <= most:
+        made = [Share(addressed(mail, positions), tuple(positions))] if positions else []
+        return Shares(tuple(made), tuple(refused))
+    everybody = list(fit.values())
+    return Shares(
+        tuple([_share(mail, everybody[start : start + most]) for start in range(0, len(everybody), most)]),
+        tuple(refused),
+    )
+
+
+def _share(mail: Mail, part: list[list[int]]) -> Share:
+    named = [twins[0] for twins in part]
+    return Share(addressed(mail, named), tuple(sorted(position for twins in part for position in twins)))
 
 
 def _kept(mailboxes: tuple[Mailbox, ...], first: int, wanted: frozenset[int]) -> tuple[Mailbox, ...]:

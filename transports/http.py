@@ -1,6 +1,7 @@
 """The one HTTP session that all API transports of a process share.
 
-It never repeats a request by itself, follows no redirect, keeps no cookies and reads no proxy from the environment.
+It repeats no request of which a server may have seen an octet, follows no redirect, keeps no cookies and reads no proxy
+from the environment.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from transports.errors import Code, Unreachable
+from transports.errors import Code, OutcomeUnknown, Unreachable
 from transports.http_body import Body
-from transports.http_failures import TRANSLATED, translate
+from transports.http_failures import TRANSLATED, cut_off, translate
 
+PER_HOST = 300
+"""Connections to one host."""
 _KEEP_ALIVE = 15.0  # seconds; shorter than any provider keeps an idle connection, so that it is we who close it
 _DNS_TTL = 30  # seconds
 
@@ -36,7 +39,8 @@ class Http:
     """A pool of connections over verified TLS, opened at the first use, on the loop that runs then.
 
     ``tls`` must verify certificates and host names (``ValueError`` otherwise). At most ``connections`` are in use at
-    once, ``per_host`` of them to one host; ``connect_timeout`` seconds bound connecting and the handshake.
+    once, ``per_host`` of them to one host, or as ``hosts`` has it by name and port as they stand in the URL;
+    ``connect_timeout`` seconds bound connecting and the handshake.
     """
 
     def __init__(
@@ -44,7 +48,8 @@ class Http:
         tls: ssl.SSLContext | None = None,
         *,
         connections: int = 400,
-        per_host: int = 300,
+        per_host: int = PER_HOST,
+        hosts: Mapping[str, int] | None = None,
         connect_timeout: float = 15.0,
         user_agent: str = "Mailroom",
     ) -> None:
@@ -54,6 +59,7 @@ class Http:
         self.connect_timeout = connect_timeout
         self._user_agent = user_agent
         self._per_host = per_host
+        self._hosts = dict(hosts or {})
         self._slots = asyncio.Semaphore(connections)
         self._host_slots: dict[str, asyncio.Semaphore] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -73,25 +79,32 @@ class Http:
     ) -> Reply:
         """One request, sent at most once, and its reply whatever the status; both within ``deadline`` (loop time).
 
+        When the server has closed the kept connection that it was for, and so has got nothing, another one is taken.
+
         ``final`` says that acting upon the request hands a mail over. ``name`` is the transport's, for errors.
         When it fails or is cancelled its connection is closed, not reused.
 
         Raises:
-            OutcomeUnknown: the last octet of a ``final`` request was given to the socket, and no reply came.
+            OutcomeUnknown: the last octet of a ``final`` request was given to the socket, and no reply came; or a
+                success came before that.
             Unreachable: it did not get that far, or the request is not ``final``.
             DeliveryError: otherwise, by the table in ``http_failures``.
         """
-        payload = Body(body, headers.get("Content-Type", "application/octet-stream"))
+        content_type = headers.get("Content-Type", "application/octet-stream")
         async with self._slot(url, deadline, name):
+            payload = Body(body, content_type)
             try:
                 async with asyncio.timeout_at(deadline):
-                    response = await self._open().request(
-                        method, url, data=payload, headers=headers, allow_redirects=False
-                    )
+                    try:
+                        response = await self._ask(method, url, payload, headers)
+                    except TRANSLATED:
+                        if not payload.stale:
+                            raise
+                        payload = Body(body, content_type)
+                        response = await self._ask(method, url, payload, headers)
             except TRANSLATED as error:
-                if payload.handed_over and not final:
-                    code = Code.REPLY_TIMEOUT if isinstance(error, TimeoutError) else Code.CONNECTION_LOST
-                    raise Unreachable(code, "at reply", transport=name) from error
+                if payload.begun and not (payload.handed_over and final):
+                    raise cut_off(error, name) from error
                 raise translate(error, handed_over=payload.handed_over, name=name) from error
             try:
                 content = await _read(response, deadline, max_reply)
@@ -100,6 +113,8 @@ class Http:
                 raise
             if not payload.handed_over:
                 response.close()  # answered early: the rest of the request would be taken for the next one
+                if final and 200 <= response.status <= 299:
+                    raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, "early reply", transport=name)
             return Reply(response.status, response.headers, content)
 
     async def aclose(self) -> None:
@@ -107,6 +122,9 @@ class Http:
         self._closed = True
         if self._session is not None:
             await self._session.close()
+
+    async def _ask(self, method: str, url: str, payload: Body, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        return await self._open().request(method, url, data=payload, headers=headers, allow_redirects=False)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -128,10 +146,10 @@ class Http:
     async def _slot(self, url: str, deadline: float, name: str) -> AsyncIterator[None]:
         if self._closed:
             raise Unreachable(Code.NO_CONNECTION_FREE, "closed", transport=name)
-        host = url.split("/", 3)[2] if url.count("/") > 2 else url
+        host = url.split("/", 3)[2] if url.count("/") > 1 else url
         mine = self._host_slots.get(host)
         if mine is None:
-            mine = self._host_slots[host] = asyncio.Semaphore(self._per_host)
+            mine = self._host_slots[host] = asyncio.Semaphore(self._hosts.get(host, self._per_host))
         await _in_time(mine, deadline, name)
         try:
             await _in_time(self._slots, deadline, name)

@@ -29,6 +29,13 @@ def translate(error: Exception, *, handed_over: bool, name: str) -> DeliveryErro
     raise TypeError(f"no translation for {type(error).__name__}") from error
 
 
+def cut_off(error: Exception, name: str) -> DeliveryError:
+    """``error`` on a connection that stood, for a request that handed nothing over."""
+    if isinstance(error, TimeoutError):
+        return Unreachable(Code.REPLY_TIMEOUT, "at request", transport=name)
+    return translate(error, handed_over=False, name=name)
+
+
 def _word(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no reply"

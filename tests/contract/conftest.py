@@ -30,7 +30,15 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture(params=sorted(HARNESSES))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test for every transport, but those about envelopes only for those that have one, or have none."""
+    if "harness" in metafunc.fixturenames:
+        envelope = getattr(metafunc.function, "envelope", None)
+        names = [name for name in sorted(HARNESSES) if envelope in (None, name.startswith("smtp"))]
+        metafunc.parametrize("harness", names, indirect=True)
+
+
+@pytest.fixture
 async def harness(request: pytest.FixtureRequest, tls: TestCertificates) -> AsyncIterator[Harness]:
     """Each transport's test bed in turn."""
     bed = HARNESSES[request.param](tls)

@@ -3,13 +3,27 @@
 A harness runs a real server (or a faithful fake of the provider) and can make it misbehave on demand.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 from transports.protocol import Transport
 
+Test = TypeVar("Test", bound=Callable[..., object])
+
 CANARY = "canary@provider.example"
 """In every text the misbehaving provider sends; must never come out of a transport."""
+
+
+def with_envelope(test: Test) -> Test:
+    """For transports that tell the recipients beside the mail."""
+    vars(test)["envelope"] = True
+    return test
+
+
+def without_envelope(test: Test) -> Test:
+    """For transports whose recipients are those whom the header fields name."""
+    vars(test)["envelope"] = False
+    return test
 
 
 class Harness(Protocol):

@@ -13,7 +13,7 @@ from transports.errors import AccountProblem, Code
 from transports.http import Http
 
 TLS_OPENING = 100
-"""Octets from the client that end within the handshake."""
+"""Octets from the server that end within the handshake; by then it has accepted the connection."""
 
 
 class RefusedGrant:
@@ -90,7 +90,7 @@ class HttpHarness(Generic[A]):
 
     def cut_before_hand_over(self) -> None:
         self.wire.cut()
-        self.wire.cut_after(TLS_OPENING, Direction.UP, new_too=True)
+        self.wire.cut_after(TLS_OPENING, Direction.DOWN, new_too=True)
 
     def hang_after_hand_over(self) -> None:
         self.fault(Fault.accept_and_hang())

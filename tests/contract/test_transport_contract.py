@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.contract.harness import CANARY, Harness
+from tests.contract.harness import CANARY, Harness, with_envelope, without_envelope
 from tests.fakes.smtpd_client import mail
 from tests.waiting import eventually
 from transports.errors import (
@@ -42,16 +42,6 @@ async def refusal(sending: Transport, sent: Mail | None = None, timeout: float =
     return caught.value
 
 
-def envelopes_only(harness: Harness) -> None:
-    if not harness.envelope:
-        pytest.skip("this provider knows no envelope")
-
-
-def headers_only(harness: Harness) -> None:
-    if harness.envelope:
-        pytest.skip("this provider knows an envelope")
-
-
 def judged_once(sent: Mail, receipt: Receipt) -> bool:
     return sorted([*receipt.accepted, *(position for position, _ in receipt.refused)]) == sorted(sent.owed)
 
@@ -63,8 +53,8 @@ async def test_a_mail_is_handed_over_once_for_each_recipient(harness: Harness, t
     assert transport.name == harness.name
 
 
+@with_envelope
 async def test_only_owed_recipients_get_it_and_all_are_named(harness: Harness, transport: Transport) -> None:
-    envelopes_only(harness)
     owing = mail("a@example.net", "b@example.net", "c@example.net", owed=(2, 0))
     receipt = await transport.send(owing, 10)
     assert sorted(receipt.accepted) == [0, 2]
@@ -72,8 +62,8 @@ async def test_only_owed_recipients_get_it_and_all_are_named(harness: Harness, t
     assert all(b"b@example.net" in message for _, message in harness.delivered())
 
 
+@without_envelope
 async def test_only_owed_recipients_are_named_where_naming_is_sending(harness: Harness, transport: Transport) -> None:
-    headers_only(harness)
     copies, hidden = (Mailbox("copy@example.net"), Mailbox("had@example.net")), (Mailbox("b1@example.net"),)
     owing = mail("a@example.net", "b@example.net", "c@example.net", cc=copies, bcc=hidden, owed=(5, 3, 2, 0))
     receipt = await transport.send(owing, 10)
@@ -84,6 +74,7 @@ async def test_only_owed_recipients_are_named_where_naming_is_sending(harness: H
     assert not any(b"b@example.net" in message or b"had@" in message for _, message in harness.delivered())
 
 
+@without_envelope
 async def test_a_mail_owed_to_hidden_recipients_alone_names_nobody(harness: Harness, transport: Transport) -> None:
     hidden = (Mailbox("hidden@example.net"), Mailbox("hidden2@example.net"))
     assert (await transport.send(mail("a@example.net", bcc=hidden, owed=(1, 2)), 10)).accepted == (1, 2)
@@ -91,10 +82,10 @@ async def test_a_mail_owed_to_hidden_recipients_alone_names_nobody(harness: Harn
     assert not any(b"hidden" in message for _, message in harness.delivered())
 
 
+@without_envelope
 async def test_a_refused_recipient_refuses_the_mail_where_there_is_no_envelope(
     harness: Harness, transport: Transport
 ) -> None:
-    headers_only(harness)
     harness.refuse_recipient("no@example.net")
     error = await refusal(transport, mail("no@example.net", "yes@example.net"))
     assert isinstance(error, MessageRefused)
@@ -108,8 +99,8 @@ async def test_hidden_recipients_are_not_shown(harness: Harness, transport: Tran
     assert not any(b"hidden@example.net" in message for _, message in harness.delivered())
 
 
+@with_envelope
 async def test_each_recipient_has_its_own_verdict(harness: Harness, transport: Transport) -> None:
-    envelopes_only(harness)
     harness.refuse_recipient("no@example.net")
     harness.defer_recipient("later@example.net")
     sent = mail("no@example.net", "yes@example.net", "later@example.net")
@@ -122,8 +113,8 @@ async def test_each_recipient_has_its_own_verdict(harness: Harness, transport: T
     assert [address for address, _ in harness.delivered()] == ["yes@example.net"]
 
 
+@with_envelope
 async def test_nobody_accepted_is_a_receipt_too(harness: Harness, transport: Transport) -> None:
-    envelopes_only(harness)
     harness.refuse_recipient("example.net")
     sent = mail("a@example.net", "b@example.net")
     receipt = await transport.send(sent, 10)
@@ -291,8 +282,8 @@ async def test_what_a_check_has_learnt_may_be_shown(harness: Harness, transport:
     assert not re.search(r"\d+\.\d+\.\d+\.\d+|::", told)
 
 
+@with_envelope
 async def test_a_check_says_what_became_of_its_recipient(harness: Harness, transport: Transport) -> None:
-    envelopes_only(harness)
     harness.defer_recipient("probe@example.net")
     put_off = (await transport.check(10, probe=PROBE))[-1]
     assert (put_off.name, put_off.ok) == ("sender", True), "the sender is not to blame"

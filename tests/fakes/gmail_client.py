@@ -10,6 +10,7 @@ from tests.fakes.smtpd_client import GRANT, Grant
 from tests.fixtures_tls import TestCertificates
 from transports.gmail.settings import GmailContext, GmailSettings
 from transports.gmail.transport import GmailTransport
+from transports.holds import Holds
 from transports.http import Http
 
 ADA = "ada@hooli.example"
@@ -47,9 +48,17 @@ class GmailBed:
         """A token source whose last token is good, after ``expired`` ones."""
         return Grant(*expired, self.box.token(ADA))
 
-    def transport(self, tokens: Grant | None = None, *, url: str = "", **settings: Any) -> GmailTransport:
-        """A transport for the account; by default with a good token."""
-        context = GmailContext(self._http, tokens or self.tokens(), url or self.box.url, clock=self._clock)
+    def transport(
+        self, tokens: Grant | None = None, *, url: str = "", holds: Holds | None = None, **settings: Any
+    ) -> GmailTransport:
+        """A transport for the account; by default with a good token, and with nothing held."""
+        context = GmailContext(
+            self._http,
+            tokens or self.tokens(),
+            url or self.box.url,
+            clock=self._clock,
+            holds=Holds() if holds is None else holds,
+        )
         made = GmailTransport(GmailSettings(GRANT, ADA, **settings), context=context)
         self._made.append(made)
         return made

@@ -137,6 +137,6 @@ class ScriptedHttps:
         return False
 
 
-def http(trust: ssl.SSLContext, **limits: float) -> Http:
+def http(trust: ssl.SSLContext, **limits: float | dict[str, int]) -> Http:
     """A client that trusts the tests' authority alone, with short bounds."""
     return Http(trust, **{"connect_timeout": 2.0, **limits})  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from config.errors import StoreUnavailable
-from config.oauth.grant_store import GrantRow
+from config.errors import SecretUnreadable, StoreUnavailable
+from config.oauth.grant_store import GrantRow, Lease
 from config.oauth.tokens_values import World
 from config.oauth.values import AppCredentials, Begun, Method, Provider, TokenSet, Way
 from config.secrets import Secret
@@ -160,6 +160,7 @@ class _Cell:
 class MemoryGrants:
     """A :class:`~config.oauth.grant_store.GrantStore`. ``away`` is how many verbs fail next; ``lost`` those of them
     that are done before they fail. ``kept`` has every access token that was ever stored. ``before`` runs in each verb.
+    ``sealed_otherwise`` are grants that cannot be opened.
     """
 
     clock: Callable[[], float]
@@ -168,6 +169,7 @@ class MemoryGrants:
     lost: int = 0
     kept: set[str] = field(default_factory=set)
     before: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+    sealed_otherwise: set[str] = field(default_factory=set)
 
     def add(self, grant: str = "g1", *, access: str = "", fresh_for: float = 0.0, **changes: Any) -> None:
         """A grant of a person, with the refresh token ``r0``."""
@@ -194,19 +196,21 @@ class MemoryGrants:
     async def get(self, grant: str) -> GrantRow | None:
         """A row as of now."""
         await self._begin()
+        if grant in self.sealed_otherwise:
+            raise SecretUnreadable("a sealed value cannot be opened")
         cell = self.cells.get(grant)
         return self._view(cell) if cell else None
 
-    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> bool:
+    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> Lease | None:
         """By the clock of the store."""
         await self._begin()
         cell = self.cells[grant]
-        free = cell.holder in ("", holder) or cell.lease_until <= self.clock()
-        if cell.row.version != version or not free:
-            return False
+        free = cell.holder in ("", holder)
+        if cell.row.version != version or not (free or cell.lease_until <= self.clock()):
+            return None
         cell.holder, cell.lease_until = holder, self.clock() + seconds
         self._end()
-        return True
+        return Lease.FREE if free else Lease.OVERDUE
 
     async def release(self, grant: str, holder: str) -> None:
         """If it is this holder's."""

@@ -27,6 +27,7 @@ from transports.errors import (
     Unreachable,
 )
 from transports.gmail.transport import GmailTransport
+from transports.holds import Holds
 from transports.message import Attachment, Mail, Mailbox, Receipt
 
 MANY = tuple(f"r{n}@example.net" for n in range(250))
@@ -225,6 +226,15 @@ async def test_the_app_s_quota_is_waited_out_as_well(bed: GmailBed, clock: Clock
     assert bed.sends == 1
     clock.now += 1
     assert (await sending.send(mail(), 10)).accepted == (0,)
+
+
+async def test_the_app_s_quota_stops_every_account_of_the_app(bed: GmailBed) -> None:
+    bed.box.fault("send", Fault.status(403, json.dumps({"error": {"errors": [{"reason": "dailyLimitExceeded"}]}})))
+    holds = Holds()
+    await refusal(bed.transport(holds=holds))
+    error = await refusal(bed.transport(holds=holds))
+    assert (type(error), error.code, bed.sends) == (PlatformProblem, Code.PLATFORM_QUOTA, 1)
+    assert (await bed.transport(holds=holds, own_app=True).send(mail(), 10)).accepted == (0,)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])

@@ -2,6 +2,7 @@
 
 import asyncio
 import email
+import json
 from collections.abc import AsyncIterator
 from email import policy
 from typing import Any
@@ -13,7 +14,7 @@ from tests.fakes.smtpd_client import Grant, mail
 from tests.fixtures_tls import TestCertificates
 from tests.graph_bench import ALIAS, Bench, graph
 from tests.waiting import eventually
-from transports.errors import AccountProblem, Code, DeliveryError, MessageRefused, OutcomeUnknown, Temporary, Throttled
+from transports.errors import Code, DeliveryError, MessageRefused, OutcomeUnknown, Temporary, Throttled
 from transports.message import Attachment, Mail, Mailbox
 from transports.microsoft365.sizes import SMALL
 from transports.microsoft365.transport import Microsoft365Transport
@@ -60,6 +61,14 @@ async def test_what_does_not_fit_is_refused_before_anything_is_sent(bench: Bench
     too_long = mail(text="é" * 3 * MB)
     assert (await refusal(bench.transport(large_mails=True), too_long)).code is Code.MESSAGE_TOO_LARGE
     assert not bench.box.calls
+
+
+async def test_a_draft_is_made_without_extended_properties_that_are_refused(bench: Bench) -> None:
+    bench.box.fault("draft", Fault.status(400, json.dumps({"error": {"code": "ErrorInvalidPropertySet"}})), times=1)
+    sent = large(4 * MB, headers=(("Auto-Submitted", "auto-generated"),))
+    assert (await bench.transport(large_mails=True).send(sent, 20)).accepted == (0,)
+    assert (bench.box.calls["draft"], contents(bench)) == (2, [sent.attachments[0].content])
+    assert b"Auto-Submitted" not in bench.box.mails[0].content
 
 
 @pytest.mark.parametrize("sender", ["sender@example.org", ALIAS])
@@ -123,10 +132,20 @@ async def test_a_refusal_of_the_last_request_deletes_the_draft(bench: Bench) -> 
     assert not bench.box.graph.drafts.drafts
 
 
-async def test_without_the_permission_after_all_the_account_is_told(bench: Bench) -> None:
+async def test_without_the_permission_after_all_only_the_large_mail_is_refused(bench: Bench) -> None:
     transport = bench.transport(Grant(bench.box.token("sender@example.org")), large_mails=True)
     error = await refusal(transport, large(5 * MB))
-    assert (type(error), error.code) == (AccountProblem, Code.PERMISSION_MISSING)
+    assert (type(error), error.code) == (MessageRefused, Code.MESSAGE_TOO_LARGE)
+    assert (await transport.send(mail(), 10)).accepted == (0,)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_an_upload_that_is_no_longer_allowed_says_nothing_about_the_account(bench: Bench, status: int) -> None:
+    transport = bench.transport(large_mails=True)
+    bench.box.fault("upload", Fault.status(status), times=1)
+    assert isinstance(await refusal(transport, large(5 * MB)), Temporary)
+    assert (await transport.send(mail(), 10)).accepted == (0,)
+    await transport.aclose()
 
 
 async def test_no_time_left_ends_in_time_and_the_draft_is_deleted_beside_it(bench: Bench) -> None:

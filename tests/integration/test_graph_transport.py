@@ -82,6 +82,13 @@ async def test_the_own_address_goes_as_mime_and_any_other_as_json(bench: Bench, 
     assert (picture["Content-ID"], picture.get_content_disposition()) == ("<picture@example.org>", "inline")
 
 
+async def test_without_a_known_address_exchange_decides_about_every_sender(bench: Bench) -> None:
+    transport = bench.transport(mailbox="")
+    assert (await transport.send(mail(), 10)).accepted == (0,)
+    assert (bench.box.mails[0].form, bench.box.mails[0].sender) == ("json", MAILBOX)
+    assert (await refusal(transport, mail(sender="upn@example.org"))).code is Code.SENDER_REFUSED
+
+
 async def test_a_sender_that_the_mailbox_has_no_right_to_is_refused_and_not_replaced(bench: Bench) -> None:
     transport = bench.transport()
     error = await refusal(transport, mail(sender="director@example.org"))
@@ -95,6 +102,29 @@ async def test_more_than_five_fields_find_their_place(bench: Bench) -> None:
     await bench.transport().send(mail(sender=ALIAS, headers=fields), 10)
     got = email.message_from_bytes(bench.box.mails[0].content, policy=policy.default)
     assert [got[name] for name, _ in fields] == [value for _, value in fields]
+
+
+async def test_extended_properties_that_are_refused_are_left_out_for_a_while(bench: Bench) -> None:
+    refused = Fault.status(400, json.dumps({"error": {"code": "ErrorInvalidPropertySet", "message": "canary"}}))
+    transport, sent = bench.transport(), mail(sender=ALIAS, headers=(("Auto-Submitted", "auto-generated"),))
+    bench.box.fault("send", refused, times=1)
+    for calls in (2, 3):
+        assert (await transport.send(sent, 10)).accepted == (0,)
+        got = email.message_from_bytes(bench.box.mails[-1].content, policy=policy.default)
+        assert (got["Auto-Submitted"], bench.box.calls["send"]) == (None, calls)
+    bench.clock.now += 3601
+    await transport.send(sent, 10)
+    got = email.message_from_bytes(bench.box.mails[-1].content, policy=policy.default)
+    assert (got["Auto-Submitted"], got["Message-ID"]) == ("auto-generated", sent.message_id)
+    bench.box.fault("send", refused, times=2)
+    assert isinstance(await refusal(transport, sent), MessageRefused)
+    assert (bench.box.calls["send"], len(bench.box.mails)) == (6, 3)
+
+
+async def test_a_mail_without_extended_properties_is_sent_once_whatever_is_said(bench: Bench) -> None:
+    bench.box.fault("send", Fault.status(400, json.dumps({"error": {"code": "ErrorInvalidPropertySet"}})), times=1)
+    assert isinstance(await refusal(bench.transport()), MessageRefused)
+    assert bench.box.calls["send"] == 1
 
 
 async def test_an_app_names_the_mailbox(bench: Bench) -> None:
@@ -168,6 +198,25 @@ async def test_being_told_to_wait_is_obeyed_by_everybody(bench: Bench, way: str)
     assert bench.box.calls["send"] == 2, "nobody hammers on"
     bench.clock.now += 31
     assert (await transport.send(mail(), 10)).accepted == (0,)
+
+
+async def test_a_wait_outlives_the_transport_that_was_asked_for_it(bench: Bench) -> None:
+    bench.box.fault("send", Fault.throttle(3600), times=1)
+    await refusal(bench.transport())
+    bench.clock.now += 1000
+    error = await refusal(bench.transport())
+    assert (type(error), error.retry_after, bench.box.calls["send"]) == (Throttled, 2600, 1)
+    bench.clock.now += 2601
+    assert (await bench.transport().send(mail(), 10)).accepted == (0,)
+
+
+@pytest.mark.parametrize("after", [None, "soon"])
+async def test_being_told_to_wait_without_a_time_is_obeyed_too(bench: Bench, after: str | None) -> None:
+    bench.box.fault("send", Fault.status(429, b"", {} if after is None else {"Retry-After": after}), times=None)
+    transport = bench.transport()
+    errors = await asyncio.gather(*(refusal(transport) for _ in range(50)))
+    assert {type(each) for each in errors} == {Throttled}
+    assert bench.box.calls["send"] == 1
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])

@@ -19,6 +19,7 @@ from transports.errors import (
     Throttled,
     Unreachable,
 )
+from transports.holds import Holds
 
 DEAD = AccountProblem(Code.RECONNECTION_NEEDED)
 Work = Callable[[], Awaitable[str]]
@@ -157,6 +158,56 @@ async def test_nobody_calls_before_the_provider_wants_it(error: DeliveryError) -
     clock.now += 10
     provider.outcome = None
     assert await through.run(provider, soon()) == "done"
+
+
+async def test_a_wait_outlives_the_transport_and_a_refusal_does_not() -> None:
+    clock, provider, holds = Clock(), Provider(), Holds()
+
+    def again(account: str = "one") -> AccountGate:
+        return AccountGate("microsoft365", 4, clock, 900.0, holds=holds, account=account)
+
+    provider.outcome = DEAD
+    await failing(again(), provider)
+    provider.outcome = Throttled(Code.THROTTLED, retry_after=3600)
+    await failing(again(), provider)
+    assert provider.calls == 2, "a new transport does not know of the refusal"
+    clock.now += 1000
+    held = await failing(again(), provider)
+    assert (held.code, held.retry_after, provider.calls) == (Code.THROTTLED, 2600, 2)
+    await failing(again("another"), provider)
+    assert provider.calls == 3
+
+
+async def test_the_platform_s_trouble_is_found_out_by_one_account_for_all() -> None:
+    clock, provider, holds = Clock(), Provider(), Holds()
+
+    def of(account: str, platform: bool = True) -> AccountGate:
+        return AccountGate("gmail", 4, clock, holds=holds, account=account, platform=platform)
+
+    first = of("one")
+    provider.outcome = PlatformProblem(Code.PLATFORM_QUOTA, retry_after=60)
+    await failing(first, provider)
+    clock.now += 20
+    held = await failing(of("two"), provider)
+    assert (type(held), held.code, held.retry_after) == (PlatformProblem, Code.PLATFORM_QUOTA, 40)
+    assert provider.calls == 1
+    provider.outcome = None
+    assert await of("three", platform=False).run(provider, soon()) == "done", "it has an app of its own"
+    clock.now += 41
+    assert await first.run(provider, soon()) == "done"
+
+
+def test_holds_are_few_and_the_longest_stay() -> None:
+    holds = Holds(most=100)
+    for n in range(1000):
+        holds.add(n, Throttled(Code.THROTTLED, retry_after=1000 + n), now=0)
+        assert len(holds) <= 100
+    assert holds.held(999, now=1) is not None
+    assert holds.held(5, now=1) is None
+    holds.add(999, Throttled(Code.THROTTLED, retry_after=1), now=1)
+    assert (held := holds.held(999, now=1)) is not None
+    assert held.retry_after == 1998, "a shorter wait ends no longer one"
+    assert holds.held(999, now=1999) is None
 
 
 async def test_who_waits_too_long_gets_no_turn() -> None:

@@ -1,5 +1,6 @@
 """Mails for providers without an envelope name those who are owed the mail, and each of them once."""
 
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.smtpd_client import mail
-from transports.addressed import addressed, shares
-from transports.errors import Code, RecipientRefused
+from transports.addressed import Share, addressed, shares
+from transports.errors import Code, MessageRefused, RecipientRefused
 from transports.message import Mail, Mailbox
 from transports.mime import render
+from transports.sharing import send_shares
 
 
 @st.composite
@@ -55,6 +57,39 @@ def test_what_is_no_address_is_refused_alone_and_not_named() -> None:
         assert isinstance(error, RecipientRefused)
         assert (error.code, error.transport) == (Code.RECIPIENT_REFUSED, "test")
         assert "@" not in str(error)
+
+
+def test_who_stands_in_a_mail_twice_is_in_one_share_only() -> None:
+    twins = (Mailbox("R1@EXAMPLE.net"), Mailbox("q@example.net"), Mailbox("r0@example.net", "Again"))
+    sent = mail("r0@example.net", "r1@example.net", "jo@bücher.example", cc=twins, owed=tuple(range(7)))
+    sent = replace(sent, bcc=(Mailbox("Jo@xn--bcher-kva.example"),))
+    first, second = shares(sent, 3, "test").shares
+    assert [each.address for each in first.mail.to] == ["r0@example.net", "r1@example.net", "jo@bücher.example"]
+    assert (first.mail.cc, first.mail.bcc, first.positions) == ((), (), (0, 1, 2, 3, 5, 6))
+    assert (second.mail.to, second.mail.cc, second.positions) == ((), (Mailbox("q@example.net"),), (4,))
+    assert first.mail.owed == (0, 1, 2)
+
+
+async def test_a_twin_has_the_verdict_of_the_share_it_went_with() -> None:
+    sent = mail("r0@example.net", "r1@example.net", "R0@example.net", "q@example.net", owed=(0, 1, 2, 3))
+    named: list[str] = []
+
+    async def hand_over(share: Share) -> None:
+        named.extend(each.address for each in share.mail.to)
+        if len(named) > 2:
+            raise MessageRefused(Code.MESSAGE_REFUSED)
+
+    receipt = await send_shares(sent, shares(sent, 2, "test"), hand_over, "test")
+    assert named == ["r0@example.net", "r1@example.net", "q@example.net"]
+    assert receipt.accepted == (0, 1, 2)
+    assert [position for position, _ in receipt.refused] == [3]
+
+
+def test_twins_in_one_share_are_shown_as_they_stand() -> None:
+    sent = mail("r0@example.net", "R0@example.net", owed=(0, 1))
+    (share,) = shares(sent, 2, "test").shares
+    assert share.mail is sent
+    assert share.positions == (0, 1)
 
 
 def test_an_address_outside_ascii_is_an_address() -> None:

@@ -16,7 +16,7 @@ from transports.errors import (
 )
 from transports.http import Reply
 from transports.microsoft365.replies import classify, error_codes, find_rule
-from transports.microsoft365.reply_rules import RULES
+from transports.microsoft365.reply_rules import PAUSE, RULES
 
 NOW = 1_795_000_000.0
 HOUR = 3600.0
@@ -44,7 +44,6 @@ def meaning(status: int, *codes: str, final: bool = True, **headers: str) -> Del
         (429, "whatever comes next", Throttled, Code.THROTTLED),
         (429, "quotaLimitReached", Throttled, Code.THROTTLED),
         (503, "serviceNotAvailable", Temporary, Code.TEMPORARY_FAILURE),
-        (503, "something", Temporary, Code.TEMPORARY_FAILURE),
         (509, "BandwidthLimitExceeded", Throttled, Code.THROTTLED),
         (500, "ErrorServerBusy", Temporary, Code.TEMPORARY_FAILURE),
         (503, "ErrorServerBusy", Temporary, Code.TEMPORARY_FAILURE),
@@ -57,6 +56,8 @@ def meaning(status: int, *codes: str, final: bool = True, **headers: str) -> Del
         (502, "BadGateway", OutcomeUnknown, Code.OUTCOME_UNKNOWN),
         (504, "GatewayTimeout", OutcomeUnknown, Code.OUTCOME_UNKNOWN),
         (599, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN),
+        (503, "something", OutcomeUnknown, Code.OUTCOME_UNKNOWN),
+        (503, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN),
         # this mail
         (400, "ErrorInvalidRecipients", MessageRefused, Code.RECIPIENT_REFUSED),
         (400, "ErrorMimeContentInvalid", MessageRefused, Code.MESSAGE_REFUSED),
@@ -108,7 +109,7 @@ def test_what_graph_says(status: int, code: str, kind: type[DeliveryError], reas
 
 
 def test_before_the_mail_was_to_be_sent_no_failure_leaves_the_outcome_unknown() -> None:
-    for status in (500, 502, 504, 599):
+    for status in (500, 502, 503, 504, 599):
         error = meaning(status, "generalException", final=False)
         assert (type(error), error.code) == (Temporary, Code.TEMPORARY_FAILURE)
         assert isinstance(meaning(status, final=False, Retry_After="7"), Throttled)
@@ -127,7 +128,7 @@ def test_the_nested_code_knows_better(spelling: str) -> None:
     [b"", b"<html>", b"[]", b'"error"', b'{"error": "words"}', b'{"error": {"code": 7}}', b"\xff", b"[" * 99999],
 )
 def test_a_body_that_is_none_of_graph_s_counts_by_its_status(strange: bytes) -> None:
-    assert classify(Reply(503, {}, strange), NOW, final=True).code is Code.TEMPORARY_FAILURE
+    assert classify(Reply(503, {}, strange), NOW, final=False).code is Code.TEMPORARY_FAILURE
     assert classify(Reply(400, {}, strange), NOW, final=True).code is Code.UNKNOWN_REPLY
 
 
@@ -139,11 +140,32 @@ def test_retry_after_is_taken_as_it_is() -> None:
     assert meaning(429, "ApplicationThrottled", Retry_After="17").retry_after == 17
     date = formatdate(NOW + 90, usegmt=True)
     assert meaning(429, "ApplicationThrottled", Retry_After=date).retry_after == 90
-    assert meaning(429, "ApplicationThrottled").retry_after is None
+    assert meaning(429, "ApplicationThrottled", Retry_After="1.5").retry_after == 1.5
+    assert meaning(429, "ApplicationThrottled", Retry_After="0").retry_after == 0.5
     busy = meaning(503, "ErrorServerBusy", Retry_After="30")
     assert (type(busy), busy.code, busy.retry_after) == (Throttled, Code.THROTTLED, 30)
     assert meaning(403, "ErrorExceededMessageLimit").retry_after == HOUR
     assert meaning(403, "ErrorExceededMessageLimit", Retry_After="7200").retry_after == 2 * HOUR
+
+
+@pytest.mark.parametrize("unreadable", ["", "-5", "soon", "7, 8"])
+def test_slowing_down_without_a_readable_time_is_for_a_while(unreadable: str) -> None:
+    for status, code in (
+        (429, ""),
+        (509, ""),
+        (500, "ApplicationThrottled"),
+        (503, "TooManyRequests"),
+        (400, "activityLimitReached"),
+    ):
+        error = meaning(status, *([code] if code else []), Retry_After=unreadable)
+        assert (type(error), error.retry_after) == (Throttled, PAUSE)
+    assert 10 <= PAUSE <= 60
+
+
+def test_a_503_that_says_when_to_come_back_was_not_acted_upon() -> None:
+    error = meaning(503, Retry_After="30")
+    assert (type(error), error.code, error.retry_after) == (Throttled, Code.THROTTLED, 30)
+    assert isinstance(meaning(502, Retry_After="30"), OutcomeUnknown)
 
 
 def test_a_claims_challenge_is_a_policy_whatever_the_code() -> None:

@@ -9,12 +9,14 @@ import aiohttp
 import pytest
 from aiohttp import client_exceptions, http_exceptions
 from aiohttp.client_reqrep import ConnectionKey
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from transports.errors import Code, DeliveryError, OutcomeUnknown, PlatformProblem, Temporary, Unreachable
 from transports.http_failures import TRANSLATED, translate
 
 KEY = ConnectionKey("graph.example", 443, True, True, None, None, None)
+HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 CLIENT = [
     kind
     for module in (client_exceptions, http_exceptions)
@@ -27,7 +29,7 @@ def instance(kind: type[Exception]) -> Exception:
     words = "words of jo@example.org"
     arguments: tuple[Any, ...] = (words,)
     if issubclass(kind, client_exceptions.ClientResponseError):
-        request = aiohttp.RequestInfo(URL("https://graph.example/"), "POST", {}, URL("https://graph.example/"))
+        request = aiohttp.RequestInfo(URL("https://graph.example/"), "POST", HEADERS, URL("https://graph.example/"))
         arguments = (request, ())
     elif issubclass(kind, client_exceptions.ClientConnectorCertificateError):
         arguments = (KEY, ssl.SSLCertVerificationError(1, words))
@@ -36,7 +38,7 @@ def instance(kind: type[Exception]) -> Exception:
     elif issubclass(kind, client_exceptions.ClientConnectorError):
         arguments = (KEY, OSError(1, words))
     elif kind is http_exceptions.HttpProcessingError:
-        return kind(message=words)  # type: ignore[call-arg]
+        return kind(message=words)
     elif issubclass(kind, client_exceptions.ServerFingerprintMismatch):
         arguments = (b"1", b"2", "graph.example", 443)
     return kind(*arguments)

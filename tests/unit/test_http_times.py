@@ -1,5 +1,6 @@
 """When a server wants to be asked again."""
 
+import time
 from email.utils import formatdate
 
 import pytest
@@ -20,7 +21,10 @@ NOW = 1_795_000_000.5
         ("Sunday, 06-Nov-94 08:49:37 GMT", 0.0),
         ("", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("1.", None),
+        ("7, 8", None),
+        ("1e3", None),
         ("soon", None),
         ("²", None),
         ("Mon, 99 Nov 2026 25:00:00 GMT", None),
@@ -32,6 +36,17 @@ def test_seconds_and_dates(value: str, seconds: float | None) -> None:
 
 def test_without_the_field_there_is_none() -> None:
     assert retry_after({}, NOW) is None
+
+
+@pytest.mark.parametrize("zone", ["", " -0000", " +0000", " GMT"])
+def test_a_date_without_a_zone_is_in_universal_time(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    date = formatdate(NOW + 60, usegmt=True).removesuffix(" GMT") + zone
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        found = retry_after({"Retry-After": date}, NOW)
+    time.tzset()
+    assert found == 59.5
 
 
 @pytest.mark.parametrize("skew", [-7200, -300, 300, 7200])

@@ -12,6 +12,7 @@ from config.errors import ConfigurationError
 from config.key_pair import check
 from config.process import Settings
 from tests.builders import NOON
+from transports.http import PER_HOST
 
 PREFIX = "MAILROOM_"
 MICROSOFT = {"MICROSOFT_CLIENT_ID": "client", "MICROSOFT_CLIENT_SECRET": "canary"}
@@ -63,6 +64,7 @@ def test_nothing_is_needed_and_everything_has_the_public_addresses(load):
     assert found.microsoft_authority == "https://login.microsoftonline.com/organizations"
     assert (found.graph_url, found.gmail_url) == ("https://graph.microsoft.com", "https://gmail.googleapis.com")
     assert (found.microsoft_smtp, found.gmail_smtp) == ("smtp.office365.com:587", "smtp.gmail.com:465")
+    assert found.microsoft_max_requests == PER_HOST
 
 
 def test_what_is_given_is_kept_in_one_form(load, tmp_path):
@@ -71,11 +73,13 @@ def test_what_is_given_is_kept_in_one_form(load, tmp_path):
         **GOOGLE,
         MICROSOFT_AUTHORITY="https://Login.Example:443/organizations/",
         GRAPH_URL="https://graph.example:8443/",
+        MICROSOFT_MAX_REQUESTS="4",
         MICROSOFT_SMTP="[2001:DB8::1]:587",
         GOOGLE_TOKEN_URL="https://oauth.example/token",
     )
     assert found.microsoft_authority == "https://login.example/organizations"
     assert found.graph_url == "https://graph.example:8443"
+    assert found.microsoft_max_requests == 4
     assert found.microsoft_smtp == "[2001:db8::1]:587"
     assert found.google_token_url == "https://oauth.example/token"
     assert found.microsoft_client_secret is not None
@@ -97,6 +101,8 @@ def test_what_is_given_is_kept_in_one_form(load, tmp_path):
         ("GOOGLE_TOKEN_URL", "https://oauth.example/"),
         ("GOOGLE_AUTH_URL", "https://oauth.example/auth?canary"),
         ("GOOGLE_REVOKE_URL", "https:///canary"),
+        ("MICROSOFT_MAX_REQUESTS", "0"),
+        ("MICROSOFT_MAX_REQUESTS", "301"),
         ("MICROSOFT_SMTP", "canary"),
         ("MICROSOFT_SMTP", "canary:0"),
         ("GMAIL_SMTP", "canary:65536"),

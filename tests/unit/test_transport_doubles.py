@@ -4,12 +4,18 @@ import asyncio
 
 import pytest
 
-from tests.fakes.smtpd_client import mail
+from tests.fakes.smtpd_client import GRANT, Grant, mail
 from tests.fixtures_tls import TestCertificates
 from transports.errors import Code, MessageRefused, OutcomeUnknown, RecipientRefused, Temporary, Unreachable
+from transports.gmail.settings import GmailContext, GmailSettings
+from transports.gmail.transport import GmailTransport
+from transports.http import Http
 from transports.message import Mail, Receipt
+from transports.microsoft365.settings import GraphContext, Microsoft365Settings
+from transports.microsoft365.transport import Microsoft365Transport
 from transports.protocol import Probe, Stage
 from transports.registry import TransportContext, build
+from transports.settings import TransportSettings
 from transports.smtp.settings import Security, SmtpContext, SmtpSettings
 from transports.smtp.transport import SmtpTransport
 from transports.testing import PASSED, RecordingTransport, ScriptedTransport
@@ -79,6 +85,24 @@ async def test_the_registry_builds_by_the_kind_of_settings(tls: TestCertificates
     await built.aclose()
     with pytest.raises(TypeError):
         build("settings", context)  # type: ignore[arg-type] # what the test is about
+
+
+async def test_the_registry_builds_only_what_the_process_can_send_by(tls: TestCertificates) -> None:
+    smtp, http, grant = (
+        SmtpContext(tls.client_context(), None, "client.example.org"),
+        Http(tls.client_context()),
+        Grant(),
+    )
+    ours: tuple[tuple[TransportSettings, type], ...] = (
+        (Microsoft365Settings(GRANT, "jo@example.org"), Microsoft365Transport),
+        (GmailSettings(GRANT, "jo@example.org"), GmailTransport),
+    )
+    for settings, kind in ours:
+        with pytest.raises(ValueError, match="no context"):
+            build(settings, TransportContext(smtp))
+        built = build(settings, TransportContext(smtp, GraphContext(http, grant), GmailContext(http, grant)))
+        assert isinstance(built, kind)
+        await built.aclose()
 
 
 def test_settings_that_make_no_sense_are_refused_and_secrets_not_shown() -> None:

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transports.holds import Holds
 from transports.protocol import Tokens
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class GmailContext:
     """What all Gmail transports of a process share; times in seconds.
 
     ``url`` is the API's, without path and final slash; ``clock`` is monotonic, ``wall_clock`` counts from 1970.
-    ``refusal_pause`` is how long a refused grant is not tried again.
+    ``refusal_pause`` is how long a refused grant is not tried again; ``holds`` are the waits asked for, by grant.
     """
 
     http: "Http"
@@ -44,3 +45,4 @@ class GmailContext:
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     refusal_pause: float = 900.0
+    holds: Holds = field(default_factory=Holds, repr=False, compare=False)

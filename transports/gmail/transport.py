@@ -48,7 +48,15 @@ class GmailTransport:
     def __init__(self, settings: GmailSettings, *, context: GmailContext) -> None:
         self._context = context
         self._calls = Calls(settings, context)
-        self._gate = AccountGate(NAME, settings.max_connections, context.clock, context.refusal_pause)
+        self._gate = AccountGate(
+            NAME,
+            settings.max_connections,
+            context.clock,
+            context.refusal_pause,
+            holds=context.holds,
+            account=settings.grant,
+            platform=not settings.own_app,
+        )
 
     @property
     def name(self) -> str:

@@ -2,10 +2,11 @@
 
 MIME keeps every part and field, but Graph takes the *From* from the mailbox whatever the message says. JSON knows one
 body and five fields that begin with ``x-``, but its ``from`` is obeyed or refused, never replaced in silence. So a mail
-from the mailbox's own address goes as MIME, and one from any other address (an alias, a shared mailbox) as JSON.
+from the mailbox's own address goes as MIME, and one from any other address (an alias, a shared mailbox), or where the
+mailbox's own is not known, as JSON.
 
 What JSON has no place for is given as extended properties, which Exchange writes as header fields as far as it knows
-them: best effort, and no mail depends on it.
+them: best effort, and no mail depends on it. That is documented nowhere, so whoever refuses them gets the mail without.
 """
 
 import json
@@ -20,6 +21,7 @@ from transports.mime_bodies import checked_content_id, file_name, media_type
 
 MOST_FIELDS = 5
 """Fields that ``internetMessageHeaders`` takes; the names of all begin with ``x-``."""
+PROPERTIES = "singleValueExtendedProperties"
 _INTERNET_HEADERS = "String {00020386-0000-0000-C000-000000000046} Name "  # PS_INTERNET_HEADERS, MS-OXPROPS §1.3.2
 _MESSAGE_ID = "String 0x1035"  # PidTagInternetMessageId, MS-OXPROPS
 _IN_REPLY_TO = "String 0x1042"  # PidTagInReplyToId, MS-OXPROPS
@@ -37,8 +39,8 @@ def mime(mail: Mail) -> bytes:
     return b2a_base64(render(mail, utf8=needs_smtputf8(mail), bcc=True), newline=False)
 
 
-def message(mail: Mail, *, draft: bool = False) -> Json:
-    """The *message* resource; all recipients that the mail names get it.
+def message(mail: Mail, *, draft: bool = False, properties: bool = True) -> Json:
+    """The *message* resource, with extended ``properties`` or without; all recipients that the mail names get it.
 
     A ``draft`` has no attachments yet. Its *Message-ID* may be set by name, which is documented for drafts alone;
     *sendMail* is given it as an extended property.
@@ -63,13 +65,13 @@ def message(mail: Mail, *, draft: bool = False) -> Json:
         found["bccRecipients"] = [_recipient(each) for each in mail.bcc]
     if mail.reply_to:
         found["replyTo"] = [_recipient(each) for each in mail.reply_to]
-    fields, properties = _fields(mail)
+    fields, extended = _fields(mail)
     if not draft:
-        properties.append({"id": _MESSAGE_ID, "value": identifier})
+        extended.append({"id": _MESSAGE_ID, "value": identifier})
     if fields:
         found["internetMessageHeaders"] = fields
-    if properties:
-        found["singleValueExtendedProperties"] = properties
+    if extended and properties:
+        found[PROPERTIES] = extended
     if mail.attachments and not draft:
         found["attachments"] = [attachment(each, mail) for each in mail.attachments]
     return found

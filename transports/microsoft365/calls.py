@@ -1,17 +1,28 @@
 """The calls of one mail: authorised, traceable, with one new token after a refusal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from transports.errors import AccountProblem, DeliveryError, PlatformProblem, Throttled, Unreachable
+from transports.errors import (
+    AccountProblem,
+    Code,
+    DeliveryError,
+    PlatformProblem,
+    Temporary,
+    Throttled,
+    Unreachable,
+)
 from transports.http import Reply
 from transports.microsoft365.replies import NAME, classify
+from transports.microsoft365.reply_rules import PropertiesRefused
 from transports.microsoft365.settings import GraphContext, Microsoft365Settings
 from transports.protocol import TokenSource
 from transports.tokens import current_token
 
 JSON = "application/json"
+_NOT_OURS = frozenset({401, 403, 404, 410})
+"""What becomes of an upload's URL with time; it says nothing about the account."""
 _DECISIVE = (AccountProblem, PlatformProblem, Throttled, Unreachable)
 
 
@@ -28,14 +39,38 @@ class Calls:
         self._trace = trace
         self.deadline = deadline
         self.base = base_url(settings, context)
+        self.properties_refused = False
 
-    async def post(self, path: str, body: bytes, content_type: str = JSON, *, final: bool = False) -> Reply:
-        """A POST below the mailbox; the reply is a success."""
-        return await self._authorised("POST", f"{self.base}{path}", body, {"Content-Type": content_type}, final=final)
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        content_type: str = JSON,
+        *,
+        final: bool = False,
+        plain: Callable[[], bytes] | None = None,
+    ) -> Reply:
+        """A POST below the mailbox; the reply is a success.
+
+        When Graph refuses the extended properties of ``body``, ``plain`` gives the one to send in its place, once;
+        ``properties_refused`` tells so if that was the reason.
+        """
+        url, headers = f"{self.base}{path}", {"Content-Type": content_type}
+        try:
+            return await self._authorised("POST", url, body, headers, final=final)
+        except PropertiesRefused:
+            if plain is None:
+                raise
+        # Nothing was accepted with that, so the mail may be handed over again.
+        reply = await self._authorised("POST", url, plain(), headers, final=final)
+        self.properties_refused = True
+        return reply
 
     async def put(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """A PUT to a URL that carries its own permission and must not get ours; the reply is a success."""
         reply = await self._request("PUT", url, body, {"Content-Type": "application/octet-stream", **headers})
+        if reply.status in _NOT_OURS:
+            raise Temporary(Code.TEMPORARY_FAILURE, f"{reply.status} at upload", transport=NAME)
         if not 200 <= reply.status <= 299:
             raise classify(reply, self._context.wall_clock(), final=False)
         return reply

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from transports.errors import Code, MessageRefused, Temporary
+from transports.errors import AccountProblem, Code, MessageRefused, Temporary
 from transports.http import Reply
 from transports.message import Attachment, Mail
 from transports.microsoft365 import bodies
@@ -26,13 +26,22 @@ class DraftFlow:
 
     async def send(self, planned: Draft, mail: Mail) -> None:
         """Until its last request nothing is handed over, so a failure then is never ``OutcomeUnknown``."""
-        reply = await self._calls.post("/messages", planned.body)
+        reply = await self._create(planned)
         # Immutable identifiers are not asked for: the draft is sent before it could move.
         self.path = f"/messages/{quote(_text(reply, 'id'), safe='')}"
         for attachment in planned.attachments:
             await self._attach(attachment, mail)
         self.handed_over = True
         await self._calls.post(f"{self.path}/send", b"", final=True)
+
+    async def _create(self, planned: Draft) -> Reply:
+        try:
+            return await self._calls.post("/messages", planned.body, plain=planned.plain)
+        except AccountProblem as error:
+            if error.code is not Code.PERMISSION_MISSING:
+                raise
+            # Smaller mails need no drafts: the account is none the worse.
+            raise MessageRefused(Code.MESSAGE_TOO_LARGE, f"{error.detail} for drafts", transport=NAME) from error
 
     async def _attach(self, attachment: Attachment, mail: Mail) -> None:
         if len(attachment.content) * 4 // 3 <= REQUEST - _ROOM:

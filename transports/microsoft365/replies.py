@@ -11,19 +11,23 @@ from transports.microsoft365.reply_rules import RULES, Rule
 NAME = "microsoft365"
 _DEEPEST = 8
 _CLAIMS = "insufficient_claims"
+_UNAVAILABLE = 503
+_SOON = 0.5  # seconds: "now" and the past, as something to wait for
 
 
 def classify(reply: Reply, now: float, *, final: bool) -> DeliveryError:
     """What ``reply``, which is no success, means; ``now`` is the wall clock's time.
 
     ``final`` says that the request was to send the mail: a failure of the server then leaves the outcome unknown. Every
-    reply has a decision; one that no row knows is ``Temporary(UNKNOWN_REPLY)``, or ``OutcomeUnknown`` for a 5xx.
+    reply has a decision; one that no row knows is ``Temporary(UNKNOWN_REPLY)``, or ``OutcomeUnknown`` for a 5xx. A 503
+    that says when to come back was not acted upon.
     """
     codes = error_codes(reply.body)
     if _CLAIMS in reply.headers.get("WWW-Authenticate", ""):
         codes = (_CLAIMS, *codes)
     rule = find_rule(reply.status, codes)
     after = retry_after(reply.headers, now)
+    after = None if after is None else max(_SOON, after)
     if rule is None:
         if reply.status < 500:
             return Temporary(Code.UNKNOWN_REPLY, str(reply.status), transport=NAME, retry_after=after)
@@ -31,7 +35,8 @@ def classify(reply: Reply, now: float, *, final: bool) -> DeliveryError:
         return _unsettled(kind, reason, detail, after, final=final)
     detail = f"{reply.status} {rule.code.rstrip('*')}".rstrip()
     if rule.error is OutcomeUnknown:
-        return _unsettled(rule.error, rule.reason, detail, after, final=final)
+        put_off = reply.status == _UNAVAILABLE and after is not None
+        return _unsettled(rule.error, rule.reason, detail, after, final=final and not put_off)
     if rule.error is Temporary and after is not None:
         return Throttled(Code.THROTTLED, detail, transport=NAME, retry_after=after)
     return rule.error(rule.reason, detail, transport=NAME, retry_after=rule.retry_after if after is None else after)

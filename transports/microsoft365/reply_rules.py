@@ -19,6 +19,12 @@ from transports.errors import (
 )
 
 HOUR = 3600.0
+PAUSE = 30.0
+"""Seconds for being asked to slow down without being told how long: about as long as Graph mostly names."""
+
+
+class PropertiesRefused(MessageRefused):
+    """A mail with extended properties was refused for having them, or so it seems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ EXCHANGE = "Exchange Web Services: ResponseCode"
 
 RULES: tuple[Rule, ...] = (
     # slow down: any code, because the same ones come with other statuses for other reasons
-    _row(429, "", Throttled, Code.THROTTLED, THROTTLING),
-    _row(509, "", Throttled, Code.THROTTLED, f"{ERRORS}: bandwidth limit exceeded"),
+    _row(429, "", Throttled, Code.THROTTLED, THROTTLING, PAUSE),
+    _row(509, "", Throttled, Code.THROTTLED, f"{ERRORS}: bandwidth limit exceeded", PAUSE),
     # the grant, as the service sees it; a 401 is met with one new token before it gets here
     _row((401, 403), "insufficient_claims", AccountProblem, Code.ACCESS_POLICY, CLAIMS),
     _row(401, "", AccountProblem, Code.RECONNECTION_NEEDED, ERRORS),
@@ -89,13 +95,18 @@ RULES: tuple[Rule, ...] = (
     _row(413, "", MessageRefused, Code.MESSAGE_TOO_LARGE, f"{ERRORS}: request entity too large"),
     _row(ANY, "errormimecontentinvalid*", MessageRefused, Code.MESSAGE_REFUSED, SENDING),
     _row(ANY, "invalidinternetmessageheader*", MessageRefused, Code.MESSAGE_REFUSED, HEADERS),
+    _row(400, "errorinvalidproperty*", PropertiesRefused, Code.MESSAGE_REFUSED, EXCHANGE),
+    _row(400, "errorinvalidextendedproperty*", PropertiesRefused, Code.MESSAGE_REFUSED, EXCHANGE),
+    _row(400, "errorproperty*", PropertiesRefused, Code.MESSAGE_REFUSED, EXCHANGE),
+    _row(400, "errorunsupportedproperty*", PropertiesRefused, Code.MESSAGE_REFUSED, EXCHANGE),
+    _row(400, "errorunsupportedmapiproperty*", PropertiesRefused, Code.MESSAGE_REFUSED, EXCHANGE),
     _row(400, "errorinvalididmalformed", MessageRefused, Code.MESSAGE_REFUSED, EXCHANGE),
     _row(400, "requestbodyread", MessageRefused, Code.MESSAGE_REFUSED, ERRORS),
     _row(415, "", MessageRefused, Code.MESSAGE_REFUSED, f"{ERRORS}: unsupported media type"),
     # busy
-    _row(ANY, "applicationthrottled", Throttled, Code.THROTTLED, THROTTLING),
-    _row(ANY, "toomanyrequests", Throttled, Code.THROTTLED, ERRORS),
-    _row(ANY, "activitylimitreached", Throttled, Code.THROTTLED, ERRORS),
+    _row(ANY, "applicationthrottled", Throttled, Code.THROTTLED, THROTTLING, PAUSE),
+    _row(ANY, "toomanyrequests", Throttled, Code.THROTTLED, ERRORS, PAUSE),
+    _row(ANY, "activitylimitreached", Throttled, Code.THROTTLED, ERRORS, PAUSE),
     _row(ANY, "errorserverbusy", Temporary, Code.TEMPORARY_FAILURE, EXCHANGE),
     _row(ANY, "errormailboxstoreunavailable", Temporary, Code.TEMPORARY_FAILURE, EXCHANGE),
     _row(ANY, "errortimeoutexpired", Temporary, Code.TEMPORARY_FAILURE, EXCHANGE),
@@ -107,9 +118,10 @@ RULES: tuple[Rule, ...] = (
     _row(ANY, "authorization_requestdenied", AccountProblem, Code.PERMISSION_MISSING, ERRORS),
     _row(400, "badrequest", MessageRefused, Code.MESSAGE_REFUSED, ERRORS),
     _row(408, "", Temporary, Code.TEMPORARY_FAILURE, "RFC 9110 §15.5.9: the request did not come in full"),
-    _row(503, "", Temporary, Code.TEMPORARY_FAILURE, ERRORS),
     # the mail may be on its way: nothing but success says that it is not handed over twice
     _row(500, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN, ERRORS),
     _row(502, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN, ERRORS),
+    # none of Exchange's own codes: it may come from what stands in front, which had passed the request on
+    _row(503, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN, "RFC 9110 §15.6.4; Graph's own have a code or Retry-After"),
     _row(504, "", OutcomeUnknown, Code.OUTCOME_UNKNOWN, ERRORS),
 )

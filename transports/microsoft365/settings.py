@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transports.holds import Holds
 from transports.protocol import Tokens
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 class Microsoft365Settings:
     """One mailbox. Equal settings mean the same transport can be kept.
 
-    ``mailbox`` is the address of the mailbox that the grant is for. ``user`` is empty for a person's consent (the
-    mailbox that signed in) and names the mailbox, by object id or user principal name, for an app's. ``large_mails``:
-    the grant allows drafts and upload sessions (``Mail.ReadWrite``).
+    ``mailbox`` is the address of the mailbox that the grant is for; empty where it is not known, as the name that an
+    account signs in with may be another: then Exchange decides about every sender. ``user`` is empty for a person's
+    consent (the mailbox that signed in) and names the mailbox, by object id or user principal name, for an app's.
+    ``large_mails``: the grant allows drafts and upload sessions (``Mail.ReadWrite``).
     """
 
     grant: str
@@ -36,7 +38,7 @@ class GraphContext:
     """What all Microsoft 365 transports of a process share; times in seconds.
 
     ``url`` is Graph's, without path and final slash; ``clock`` is monotonic, ``wall_clock`` counts from 1970.
-    ``refusal_pause`` is how long a refused grant is not tried again.
+    ``refusal_pause`` is how long a refused grant is not tried again; ``holds`` are the waits asked for, by grant.
     """
 
     http: "Http"
@@ -45,3 +47,4 @@ class GraphContext:
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     refusal_pause: float = 900.0
+    holds: Holds = field(default_factory=Holds, repr=False, compare=False)

@@ -5,6 +5,7 @@ upload sessions ("Attach large files to Outlook messages"), hence the permission
 organisation has given.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from transports.errors import Code, MessageRefused
@@ -22,24 +23,32 @@ LARGEST = 150_000_000
 """Octets of one attachment."""
 
 
+Plain = Callable[[], bytes]
+"""The same body without extended properties, for when they are refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A mail in one request."""
+    """A mail in one request; ``plain`` where its body has extended properties."""
 
     content_type: str
     body: bytes
+    plain: Plain | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mail whose attachments follow one by one."""
+    """A mail whose attachments follow one by one; ``plain`` as in ``Whole``."""
 
     body: bytes
     attachments: tuple[Attachment, ...]
+    plain: Plain | None = None
 
 
-def plan(mail: Mail, mailbox: str, *, large_mails: bool) -> Whole | Draft:
-    """How ``mail``, which names nobody else than its recipients, is sent from ``mailbox``.
+def plan(mail: Mail, mailbox: str, *, large_mails: bool, properties: bool = True) -> Whole | Draft:
+    """How ``mail``, which names nobody else than its recipients, is sent from ``mailbox`` (empty: not known).
+
+    ``properties``: JSON may have extended ones.
 
     A message that is too large in MIME, where attachments are encoded twice, may still do as JSON.
 
@@ -52,17 +61,29 @@ def plan(mail: Mail, mailbox: str, *, large_mails: bool) -> Whole | Draft:
         if len(body) <= REQUEST:
             return Whole("text/plain", body)
     if raw * 4 // 3 <= REQUEST:
-        body = bodies.encode({"message": bodies.message(mail), "saveToSentItems": True})
+        message = bodies.message(mail, properties=properties)
+        body = _request(message)
         if len(body) <= REQUEST:
-            return Whole("application/json", body)
+            return Whole("application/json", body, _plain(message, _request))
     if not large_mails:
         raise _too_large("larger than one request")
     if any(len(each.content) > LARGEST for each in mail.attachments):
         raise _too_large("attachment above 150 MB")
-    body = bodies.encode(bodies.message(mail, draft=True))
+    message = bodies.message(mail, draft=True, properties=properties)
+    body = bodies.encode(message)
     if len(body) > REQUEST:
         raise _too_large("text larger than one request")
-    return Draft(body, mail.attachments)
+    return Draft(body, mail.attachments, _plain(message, bodies.encode))
+
+
+def _request(message: bodies.Json) -> bytes:
+    return bodies.encode({"message": message, "saveToSentItems": True})
+
+
+def _plain(message: bodies.Json, encode: Callable[[bodies.Json], bytes]) -> Plain | None:
+    if bodies.PROPERTIES not in message:
+        return None
+    return lambda: encode({name: value for name, value in message.items() if name != bodies.PROPERTIES})
 
 
 def _too_large(detail: str) -> MessageRefused:

@@ -11,6 +11,7 @@ What an administrator searches for in Microsoft's own records:
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -32,6 +33,7 @@ from transports.stages import Stages
 
 MOST_RECIPIENTS = 500
 """Of one mail: what a mailbox of Exchange Online allows unless its administrator changed it (*RecipientLimits*)."""
+_WITHOUT_PROPERTIES = 3600.0  # seconds for which extended properties are left out after they were refused
 _CLEANING = 10.0  # seconds for the deletion of a draft that is not sent
 
 
@@ -46,7 +48,15 @@ class Microsoft365Transport:
         self._settings = settings
         self._context = context
         self._source = context.tokens(settings.grant)
-        self._gate = AccountGate(NAME, settings.max_connections, context.clock, context.refusal_pause)
+        self._gate = AccountGate(
+            NAME,
+            settings.max_connections,
+            context.clock,
+            context.refusal_pause,
+            holds=context.holds,
+            account=settings.grant,
+        )
+        self._plain_until = -math.inf
         self._cleaning: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,8 +109,10 @@ class Microsoft365Transport:
             await asyncio.wait(self._cleaning)
 
     def _plan(self, mail: Mail) -> Whole | Draft:
+        properties = self._context.clock() >= self._plain_until
+        settings = self._settings
         try:
-            return plan(mail, self._settings.mailbox, large_mails=self._settings.large_mails)
+            return plan(mail, settings.mailbox, large_mails=settings.large_mails, properties=properties)
         except DeliveryError as error:
             error.transport = NAME
             raise
@@ -120,9 +132,16 @@ class Microsoft365Transport:
 
     async def _hand_over(self, way: Whole | Draft, mail: Mail, deadline: float) -> None:
         calls = self._calls(mail.message_id, deadline)
-        if isinstance(way, Whole):
-            await calls.post("/sendMail", way.body, way.content_type, final=True)
-            return
+        try:
+            if isinstance(way, Whole):
+                await calls.post("/sendMail", way.body, way.content_type, final=True, plain=way.plain)
+            else:
+                await self._by_draft(way, mail, calls)
+        finally:
+            if calls.properties_refused:
+                self._plain_until = self._context.clock() + _WITHOUT_PROPERTIES
+
+    async def _by_draft(self, way: Draft, mail: Mail, calls: Calls) -> None:
         flow = DraftFlow(calls)
         try:
             await flow.send(way, mail)
