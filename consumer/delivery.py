@@ -14,6 +14,7 @@ from consumer.events import Event
 from consumer.metrics import Metrics
 from consumer.notices import Notices
 from consumer.outcome import Begin, Branch, Dead, NotBegun, Park, Reason, Retry, Verdict
+from consumer.platform_trouble import PlatformTrouble
 from consumer.retry import Policy, decide
 from consumer.routing import DEFAULT, Account, NoRoute, PlatformDefault, Route, choose
 from consumer.slots import NoSlot, Slots
@@ -74,6 +75,7 @@ class Delivery:
     def __init__(self, surroundings: Surroundings) -> None:
         self._s = surroundings
         self._slots = Slots()
+        self._trouble = PlatformTrouble(surroundings.metrics, surroundings.clock)
         self._suspensions = Suspensions(
             surroundings.organizations,
             surroundings.directory,
@@ -175,16 +177,18 @@ class Delivery:
 
     async def _attribute(self, error: DeliveryError, route: Route) -> DeliveryError:
         """Whose fault it is: on the platform's own transport an account problem is ours."""
-        if not isinstance(error, AccountProblem):
-            return error
-        if route.platform:
-            return PlatformProblem(error.code, error.detail, transport=route.transport, retry_after=error.retry_after)
-        await self._suspensions.suspend(route, error)
+        if isinstance(error, AccountProblem) and route.platform:
+            error = PlatformProblem(error.code, error.detail, transport=route.transport, retry_after=error.retry_after)
+        if isinstance(error, AccountProblem):
+            await self._suspensions.suspend(route, error)
+        elif isinstance(error, PlatformProblem):
+            self._trouble.met(route.transport, error)
         return error
 
     def _no_route(self, route: NoRoute, event: Event, attempt: Attempt) -> Verdict:
         if route.platform:
             error = PlatformProblem(Code(route.reason), "no default SMTP service is configured")
+            self._trouble.met(route.transport, error)
             return Verdict(route.transport, branches=(self._decide(error, event, attempt),))
         if event.expiry is not None and event.expiry <= self._s.now():
             return Verdict(route.transport, branches=(Branch(Dead(), Reason.EXPIRED),))

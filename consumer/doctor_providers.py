@@ -25,6 +25,9 @@ _SECONDS: Final = 15.0
 _EXPIRES_SOON: Final = 30
 """A certificate that is valid for fewer days than this is worth a word."""
 
+_NO_APP: Final = frozenset({"AADSTS700016", "AADSTS7000112", "AADSTS70001"})
+"""Said of an app that is not in an organisation's directory, and in the same words of one that is nowhere."""
+
 _NO_TOKEN: Final = Secret("no-token-of-anybody")
 _MICROSOFT: Final = "microsoft 365 app"
 _GOOGLE: Final = "google app"
@@ -124,7 +127,11 @@ async def _accepted(name: str, client: OAuthProvider, what: str) -> Check:
     except PlatformProblem as error:
         advice = f"check {what}, and that neither has expired: no account of this provider gets tokens until then"
         return Check(name, False, f"{error.code} {error.detail}".strip(), advice)
-    except AccountProblem:
+    except AccountProblem as error:
+        if error.detail in _NO_APP:
+            found = f"{error.detail}: Entra ID does not find this app, or found it disabled, at this authority"
+            advice = f"check {what}: until then every account that is connected is told that its grant is refused"
+            return Check(name, False, found, advice)
         return Check(name, True, "the app is not refused")
     except DeliveryError as error:
         return Check(name, None, f"{error.code} {error.detail}".strip(), "try again later")

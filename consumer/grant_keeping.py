@@ -58,6 +58,9 @@ class GrantKeeping:
             self._metrics.grants_ended(await self._revoking.run())
         except StoreUnavailable:
             log.warning("grants could not be taken back yet")
+        if self._revoking.doubtful:
+            self._revoking.doubtful = False
+            await self.refresh_idle()
 
     async def _suspend(self, organization: str, grant: str, failure: Failure) -> None:
         summary = await self._organizations.describe(organization)

@@ -66,6 +66,12 @@ class Metrics:
         self._parked = Gauge(
             "mailroom_parked_organizations", "Organisations whose transport is suspended", ["reason"], **own
         )
+        self._platform = Gauge(
+            "mailroom_platform_problem",
+            "1 while mails wait for the operator: the platform's own credentials, settings or egress fail",
+            ["transport", "reason"],
+            **own,
+        )
         self._connections = Gauge("mailroom_smtp_connections", "SMTP connections", ["state"], **own)
         self._connected = Gauge("mailroom_broker_connected", "1 while both broker connections are open", **own)
         self._blocked = Gauge("mailroom_broker_blocked", "1 while the broker blocks publishing", **own)
@@ -165,6 +171,13 @@ class Metrics:
         self._parked.clear()
         for reason, count in by_reason.items():
             self._parked.labels(reason).set(count)
+
+    def platform_problem(self, transport: str, reason: str, *, there: bool) -> None:
+        """Whether a fault of ours keeps mails of a transport waiting; over ones disappear."""
+        if there:
+            self._platform.labels(transport, reason).set(1)
+        else:
+            self._platform.remove(transport, reason)
 
     def smtp_connections(self, state: str, change: int) -> None:
         """SMTP connections by state (``idle``, ``busy``)."""
