@@ -20,7 +20,8 @@ from config.actor_columns import columns
 from config.actors import Actor
 from config.errors import SecretUnreadable
 from config.grants_rows import ACCESS, SECRET, Grant, GrantState, field_of
-from config.oauth.grant_store import GrantRow
+from config.oauth.grant_store import GrantRow, Lease
+from config.oauth.scopes import with_mailbox
 from config.oauth.values import AppCredentials, Identity, Method, Provider, TokenSet, Way
 from config.secrets import Secret, SecretBox
 from config.store import Store
@@ -86,7 +87,8 @@ class Grants:
         if isinstance(given, TokenSet):
             if method is not Method.PERSON or given.refresh_token is None:
                 raise ValueError("a person's consent needs a refresh token")
-            secret, scopes = given.refresh_token.reveal(), given.scopes
+            secret = given.refresh_token.reveal()
+            scopes = with_mailbox(provider, given.scopes, known=identity.mailbox_known)
             access = self._box.seal(given.access_token.reveal(), organization, field_of(grant, ACCESS))
         elif method is Method.APP:
             secret = grants_rows.app_text(given)
@@ -156,6 +158,17 @@ class Grants:
             found.append(Revocation(row["id"], Provider(row["provider"]), Secret(token)))
         return tuple(found)
 
+    async def connected_again(self, grant: str) -> bool:
+        """Whether the account of a retired grant is connected anew, anywhere: then there is nothing to be revoked."""
+        return await self._rows.live_again(grant)
+
+    async def doubt(self, grant: str) -> int:
+        """After a try to end a retired grant: one that its account was connected with meanwhile may have ended, too.
+
+        It gives no token before it was refreshed, which the next look at unused grants does. Returns how many it were.
+        """
+        return await self._rows.doubt(grant)
+
     async def revoked(self, grant: str) -> None:
         """Forgets a retired grant."""
         await self._rows.remove_retired(grant)
@@ -172,9 +185,10 @@ class Grants:
         found = await self._rows.live(grant)
         return None if found is None else grants_rows.tokens_of(*found, self._box)
 
-    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> bool:
+    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> Lease | None:
         """The right to refresh this version, for so long."""
-        return await self._rows.take_lease(grant, version, holder, seconds)
+        overdue = await self._rows.take_lease(grant, version, holder, seconds)
+        return None if overdue is None else Lease.OVERDUE if overdue else Lease.FREE
 
     async def release(self, grant: str, holder: str) -> None:
         """Gives the lease back, if it is still this holder's."""

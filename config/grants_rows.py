@@ -11,6 +11,7 @@ from config import store_grants
 from config.actor_columns import actor
 from config.actors import Actor
 from config.oauth.grant_store import GrantRow
+from config.oauth.scopes import mailbox_known
 from config.oauth.values import AppCredentials, Identity, Method, Provider, Way
 from config.secrets import Secret, SecretBox
 from transports.errors import Code
@@ -64,13 +65,19 @@ def grant_of(row: Row) -> Grant:
         method=Method(row["method"]),
         way=Way(row["way"]),
         state=GrantState(row["state"]),
-        identity=Identity(row["subject"], row["tenant"], row["email"], row["name"]),
+        identity=identity_of(row),
         scopes=frozenset(row["scopes"]),
         connected_at=row["connected_at"],
         by=actor(row),
         dead=_code(row["dead_code"]),
         dead_at=row["dead_at"],
     )
+
+
+def identity_of(row: Row) -> Identity:
+    """Whose account a row is of."""
+    known = mailbox_known(Provider(row["provider"]), Method(row["method"]), row["scopes"])
+    return Identity(row["subject"], row["tenant"], row["email"], row["name"], known)
 
 
 def tokens_of(row: Row, now: datetime, box: SecretBox) -> GrantRow:

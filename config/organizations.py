@@ -16,7 +16,7 @@ from config import organizations_password, provider_form, store_drafts, store_gr
 from config.actors import OPERATOR, Actor
 from config.choices import OrganizationSettings, Status, Summary, Suspension, TransportKind, valid_organization_id
 from config.directory import Directory
-from config.errors import SettingsChanged, TrialEnded, UnknownOrganization
+from config.errors import InvalidSettings, SettingsChanged, TrialEnded, UnknownOrganization
 from config.history import Action, FieldChange, differences, entry
 from config.organizations_account import account_in_use, account_of
 from config.organizations_reading import SMTP_PORTS, OrganizationReading, ProviderCandidate
@@ -107,14 +107,14 @@ class Organizations(OrganizationReading):
         takes the place of is retired. Settings stay verified as long as account, method, way and sender are the same.
 
         Raises:
-            InvalidSettings: the form has mistakes.
+            InvalidSettings: the form has mistakes, or the account no address.
             SettingsChanged: the settings in use have another version than ``expected``, or the account is no longer
                 connected.
             TrialEnded: the trial does not run any more.
         """
         async with self._rows.changing(organization) as change:
             _expect(organization, change, expected)
-            await self._use(change, organization, form, actor, trial_id)
+            await self._use(change, organization, form, actor, trial_id, Action.CONFIGURED)
             if draft_saved_at is not None:
                 await store_drafts.discard(change.connection, organization, saved_at=draft_saved_at)
             return change.number
@@ -123,7 +123,7 @@ class Organizations(OrganizationReading):
         """Puts a fresh consent of the account in use in its place, the sender as it was; returns the new version.
 
         ``None``, and nothing is changed, when there is no candidate, or it is another account, or another way or
-        method of using it: such settings are to be tried first.
+        method of using it, or the sender is none for the address that it has now: such settings are to be tried first.
 
         Raises:
             SettingsChanged: the settings in use have another version than ``expected``.
@@ -137,7 +137,11 @@ class Organizations(OrganizationReading):
                 await change.connection.rollback()
                 return None
             form = ProviderForm(before["sender_address"] or "", before["sender_alias"] or "", row["id"])
-            await self._use(change, organization, form, actor, None)
+            try:
+                await self._use(change, organization, form, actor, None, Action.RECONNECTED)
+            except InvalidSettings:
+                await change.connection.rollback()
+                return None
             return change.number
 
     async def disconnect(self, organization: str, *, actor: Actor = OPERATOR, expected: int | None = None) -> int:
@@ -198,15 +202,15 @@ class Organizations(OrganizationReading):
         return await self._rows.set_suspension(organization, version, values, suspended=True)
 
     async def _use(
-        self, change: Change, organization: str, form: ProviderForm, actor: Actor, trial_id: str | None
+        self, change: Change, organization: str, form: ProviderForm, actor: Actor, trial_id: str | None, action: Action
     ) -> None:
         row = await store_grants.live(change.connection, organization, form.grant_id)
         if row is None:
             raise SettingsChanged(organization)
-        clean = provider_form.checked(form, row["email"])
+        clean, account, before = provider_form.checked(form, row["email"]), account_of(row), change.before
+        self._built(account)
         if row["state"] == store_grants.CANDIDATE:
             await store_grants.activate(change.connection, organization, row["id"], self._now())
-        account, before = account_of(row), change.before
         used = account_in_use(before) if before else None
         values = provider_columns(clean, account)
         shown = {**values, "account": account.identity.email, "method": account.method.value}
@@ -215,7 +219,7 @@ class Organizations(OrganizationReading):
         # Another address of one and the same account is no reason to verify it anew.
         same = used is not None and used.same_use(account) and not {field.name for field in fields} - {"account"}
         await self._put(change, organization, values, same=same, trial_id=trial_id)
-        await self._note(change, organization, actor, Action.CONFIGURED, fields)
+        await self._note(change, organization, actor, action, fields)
 
     async def _put(
         self, change: Change, organization: str, values: Mapping[str, Any], *, same: bool, trial_id: str | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from config.choices import TransportKind, TransportSettings
+from config.grants_rows import identity_of
 from config.oauth.values import Identity, Method, Provider, Way
 from transports.gmail.settings import GmailSettings
 from transports.microsoft365.settings import Microsoft365Settings
@@ -65,7 +66,9 @@ class Account:
         else:
             user = mailbox if self.method is Method.APP else ""
             large = any(scope.rpartition("/")[2] == _LARGE_MAILS for scope in self.scopes)
-            made = Microsoft365Settings(self.grant, mailbox, user, large_mails=large)
+            # With an address that may be none of the mailbox's, Exchange decides about every sender.
+            known = mailbox if self.identity.mailbox_known else ""
+            made = Microsoft365Settings(self.grant, known, user, large_mails=large)
         return limited(made, self.limits)
 
     def _by_smtp(self, server: Server) -> SmtpSettings:
@@ -84,7 +87,7 @@ def account_of(grant: Row, limits: object = None) -> Account:
         kind=TransportKind.of(Provider(grant["provider"])),
         method=Method(grant["method"]),
         way=Way(grant["way"]),
-        identity=Identity(grant["subject"], grant["tenant"], grant["email"], grant["name"]),
+        identity=identity_of(grant),
         scopes=frozenset(grant["scopes"]),
         limits=limits,
     )

@@ -12,7 +12,7 @@ from config import organizations_password, provider_form, smtp_form
 from config.choices import OrganizationSettings, Summary, TransportKind, TransportSettings, valid_organization_id
 from config.errors import InvalidSettings, SecretUnreadable, SettingsChanged, SettingsUnreadable
 from config.languages import N_
-from config.organizations_account import PROVIDER_SERVERS, Server, account_of
+from config.organizations_account import PROVIDER_SERVERS, Account, Server, account_of
 from config.organizations_rows import is_nothing, settings_of, summary_of
 from config.provider_form import ProviderForm
 from config.secrets import SecretBox
@@ -126,11 +126,13 @@ class OrganizationReading:
             raise SettingsChanged(organization)
         clean = provider_form.checked(form, grant["email"])
         account = account_of(grant)
+        return ProviderCandidate(clean, account.kind, self._built(account))
+
+    def _built(self, account: Account) -> TransportSettings:
         try:
-            settings = account.settings(self._servers)
+            return account.settings(self._servers)
         except ValueError:
             raise InvalidSettings([("grant_id", N_("has no mailbox address: connect another account"))]) from None
-        return ProviderCandidate(clean, account.kind, settings)
 
     async def suspended(self) -> Mapping[str, int]:
         """How many organisations are suspended, by reason code."""

@@ -7,7 +7,7 @@ revoked and gives no more tokens.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
@@ -23,6 +23,7 @@ ACTIVE: Final = "active"
 RETIRED: Final = "retired"
 LIVE: Final = (CANDIDATE, ACTIVE)
 
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_LEASE: Final = {"lease_holder": None, "lease_until": None}
 _ALIVE: Final = {"dead_code": None, "dead_detail": "", "dead_at": None}
 _ANONYMOUS: Final = {"email": "", "name": "", "scopes": [], "actor_name": "", "actor_email": ""}
@@ -86,14 +87,17 @@ class GrantRows:
         await turn.connection.execute(update(grants).where(grants.c.id == row["id"]).values(**news))
         return {**row, **news}
 
-    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> bool:
-        """Writes a lease, unless another's holds or the version differs."""
+    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> bool | None:
+        """Writes a lease, unless another's holds or the version differs; returns whether another's had run out."""
         async with self._store.write() as connection:
             now = await self._time(connection)
-            free = or_(grants.c.lease_holder.is_(None), grants.c.lease_holder == holder, grants.c.lease_until <= now)
             lease = {"lease_holder": holder, "lease_until": now + timedelta(seconds=seconds)}
-            statement = update(grants).where(*_is(grant, version), free)
-            return (await connection.execute(statement.values(**lease))).rowcount > 0
+            statement = update(grants).where(*_is(grant, version)).values(**lease)
+            free = or_(grants.c.lease_holder.is_(None), grants.c.lease_holder == holder)
+            for overdue, may in ((False, free), (True, grants.c.lease_until <= now)):
+                if (await connection.execute(statement.where(may))).rowcount > 0:
+                    return overdue
+            return None
 
     async def release(self, grant: str, holder: str) -> None:
         """Removes the holder's lease."""
@@ -147,6 +151,21 @@ class GrantRows:
         await turn.connection.execute(update(grants).where(mine).values(revoke_at=turn.now + pause))
         return rows
 
+    async def live_again(self, grant: str) -> bool:
+        """Whether the account of a retired row is live with another one."""
+        async with self._store.read() as connection:
+            row = await _first(connection, grants.c.id == grant)
+            return row is not None and await _first(connection, *_of_account(row), grants.c.state.in_(LIVE)) is not None
+
+    async def doubt(self, grant: str) -> int:
+        """Has live rows of a retired row's account refreshed as soon as they are looked at; returns how many."""
+        async with self._store.write() as connection:
+            row = await _first(connection, grants.c.id == grant)
+            if row is None:
+                return 0
+            live = update(grants).where(*_of_account(row), grants.c.state.in_(LIVE))
+            return (await connection.execute(live.values(**_NO_ACCESS, refreshed_at=_LONG_AGO))).rowcount
+
     async def postpone(self, turn: Turn, grant: str, pause: Callable[[int], timedelta]) -> None:
         """Counts a try to revoke; the next is after a ``pause`` that depends on the tries so far."""
         row = await _first(turn.connection, grants.c.id == grant, grants.c.state == RETIRED, lock=True)
@@ -197,6 +216,10 @@ async def _retire(connection: AsyncConnection, at: datetime, *where: ColumnEleme
         update(grants).where(*where).values(**left, state=RETIRED, retired_at=at, revoke_at=at)
     )
     return dropped.rowcount + changed.rowcount > 0
+
+
+def _of_account(row: Values) -> tuple[ColumnElement[bool], ...]:
+    return tuple(grants.c[name] == row[name] for name in ("provider", "subject", "tenant"))
 
 
 def _is(grant: str, version: int) -> tuple[ColumnElement[bool], ...]:

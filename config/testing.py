@@ -65,7 +65,7 @@ def token_set(refresh_token: str | None = "refresh 1", **changes: Any) -> TokenS
     return TokenSet(**{**values, **changes})
 
 
-async def candidate_grant(
+async def candidate_grant(  # noqa: PLR0913 - each has a default, and most tests give one or two
     grants: Grants,
     organization: str = "acme",
     provider: Provider = Provider.MICROSOFT,
@@ -74,12 +74,13 @@ async def candidate_grant(
     tokens: TokenSet | AppCredentials | None = None,
     subject: str = "ada",
     email: str = "ada@acme.example",
+    mailbox_known: bool = True,
     actor: Actor = OPERATOR,
 ) -> Grant:
     """An account that was just connected: by a person, or as an app with ``AppCredentials``."""
     given = token_set() if tokens is None else tokens
     method = Method.APP if isinstance(given, AppCredentials) else Method.PERSON
-    identity = Identity(subject, "tenant of acme", email, "Ada Lovelace")
+    identity = Identity(subject, "tenant of acme", email, "Ada Lovelace", mailbox_known)
     return await grants.add_candidate(organization, provider, method, way, given, identity, actor)
 
 

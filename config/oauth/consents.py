@@ -15,6 +15,7 @@ _OF_ACCOUNT: Final = {
     Code.RECONNECTION_NEEDED: "expired",
 }
 _USED: Final = "AADSTS54005"
+_CLOCK: Final = "AADSTS700024"
 
 
 def at_the_browser(refusal: Refusal, verdict: Verdict) -> DeliveryError | ConsentRefused:
@@ -27,7 +28,7 @@ def at_the_browser(refusal: Refusal, verdict: Verdict) -> DeliveryError | Consen
 
 def at_the_code(verdict: Verdict) -> DeliveryError | ConsentRefused:
     """What to raise when a code was not redeemed."""
-    if verdict.error is PlatformProblem and verdict.code is Code.INTERNAL_ERROR:
+    if verdict.error is PlatformProblem and verdict.code is Code.INTERNAL_ERROR and verdict.detail != _CLOCK:
         # It does not fit what was asked for. A code that comes a second time was used by a page that was reloaded.
         return ConsentRefused("expired" if verdict.detail == _USED else "invalid", verdict.detail)
     if verdict.error is PlatformProblem:

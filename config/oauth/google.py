@@ -179,7 +179,6 @@ class GoogleProvider:
     async def aclose(self) -> None:
         """Begins no more calls."""
         self._calls.close()
-        self._wire.close()
 
     def _ours(self) -> GoogleClient:
         if self._client is None:

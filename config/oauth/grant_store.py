@@ -7,11 +7,23 @@ re-connection, and with nothing else. Sealed values are opened by the store.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from config.oauth.values import AppCredentials, Method, Provider, TokenSet, Way
 from config.secrets import Secret
 from transports.errors import Code
+
+
+class Lease(Enum):
+    """How the right to refresh was got. All of them are true, so that ``None`` alone says that it was not.
+
+    ``OVERDUE``: another had it before and neither gave it back nor kept anything within its time. It may have crashed,
+    or hold a token that it cannot store, which is newer than the one that is stored.
+    """
+
+    FREE = "free"
+    OVERDUE = "overdue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +62,10 @@ class GrantStore(Protocol):
         """The grant, ``None`` when there is none (any more)."""
         ...
 
-    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> bool:
-        """The right to refresh this version, for so long; ``False`` while another holder has it or version differs.
+    async def take_lease(self, grant: str, version: int, holder: str, seconds: float) -> Lease | None:
+        """The right to refresh this version, for so long; ``None`` while another holder has it or version differs.
 
-        One atomic statement. Who has it already gets it anew.
+        One transaction. Who has it already gets it anew.
         """
         ...
 

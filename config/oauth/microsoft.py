@@ -15,13 +15,22 @@ from config.oauth.microsoft_http import Documents
 from config.oauth.microsoft_identity import identity
 from config.oauth.provider import ConsentRefused
 from config.oauth.replies import of_fields, parsed, seconds
-from config.oauth.scopes import has, microsoft_app, microsoft_asked, microsoft_needed, short
+from config.oauth.scopes import (
+    has,
+    microsoft_app,
+    microsoft_asked,
+    microsoft_consent,
+    microsoft_needed,
+    short,
+)
 from config.oauth.values import AppCredentials, Begun, Provider, TokenSet, Way
 from config.oauth.wire import CALL_SECONDS, Calls, NoAnswer, Wire
 from config.secrets import Secret
 from transports.errors import AccountProblem, Code, PlatformProblem, Temporary
 
 HOUR: Final = 3600.0
+_SIGN_IN: Final = ("openid", "profile", "email", "offline_access")
+"""What msal asks a person for beside the permissions; where only administrators consent, these need it as well."""
 _TENANT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _NO_TENANTS: Final = frozenset({"common", "organizations", "consumers"})
 
@@ -66,7 +75,7 @@ class MicrosoftProvider:
 
     async def begin(self, way: Way, redirect_uri: str, *, login_hint: str = "", select_account: bool = False) -> Begun:
         """Prepares a consent; the provider's discovery document may have to be fetched for it."""
-        asked = self._asked(way)
+        asked = microsoft_consent(way, self._graph_url, large_mails=self._large_mails)
 
         def prepare(app: Any) -> Mapping[str, Any]:
             # With another mode msal complains about its weakness; the mode is exchanged below.
@@ -88,9 +97,9 @@ class MicrosoftProvider:
 
     async def finish(self, way: Way, flow: Secret, query: Mapping[str, str]) -> TokenSet:
         """Redeems a code; see :class:`~config.oauth.provider.OAuthProvider`."""
-        kept = parsed(flow.reveal())
-        began = kept.get("flow")
-        if kept.get("way") != way.value or not isinstance(began, dict):
+        told = parsed(flow.reveal())
+        began = told.get("flow")
+        if told.get("way") != way.value or not isinstance(began, dict):
             raise ConsentRefused("invalid", "another way")
         if not hmac.compare_digest(str(began.get("state", "")).encode(), query.get("state", "").encode()):
             raise ConsentRefused("invalid", "state")
@@ -99,7 +108,9 @@ class MicrosoftProvider:
         asked = self._asked(way)
         app = self._ours()
         try:
-            got = await self._call(app, self._authority, lambda it: it.acquire_token_by_auth_code_flow(began, query))
+            got = await self._call(
+                app, self._authority, lambda it: it.acquire_token_by_auth_code_flow(began, query), consent=True
+            )
         except Refused as error:
             raise consents.at_the_code(error.verdict) from None
         except NoAnswer as error:
@@ -151,7 +162,7 @@ class MicrosoftProvider:
             return ""
         fields = {
             "client_id": self._our_app.client_id,
-            "scope": " ".join(self._asked(way)),
+            "scope": " ".join((*self._asked(way), *_SIGN_IN)),
             "redirect_uri": redirect_uri,
             "state": state,
         }
@@ -160,7 +171,6 @@ class MicrosoftProvider:
     async def aclose(self) -> None:
         """Begins no more calls."""
         self._calls.close()
-        self._wire.close()
 
     def _asked(self, way: Way) -> tuple[str, ...]:
         return microsoft_asked(way, self._graph_url, large_mails=self._large_mails)
@@ -180,9 +190,17 @@ class MicrosoftProvider:
         return consents.at_the_browser(refusal, microsoft_codes.classify(refusal))
 
     async def _call(
-        self, app: EntraApp, authority: str, what: Callable[[Any], Mapping[str, Any]], *, own_app: bool = False
+        self,
+        app: EntraApp,
+        authority: str,
+        what: Callable[[Any], Mapping[str, Any]],
+        *,
+        own_app: bool = False,
+        consent: bool = False,
     ) -> Got:
-        return await self._calls.run(lambda deadline: self._entra.ask(app, authority, deadline, what, own_app=own_app))
+        return await self._calls.run(
+            lambda deadline: self._entra.ask(app, authority, deadline, what, own_app=own_app, consent=consent)
+        )
 
     async def _ask(
         self, app: EntraApp, authority: str, what: Callable[[Any], Mapping[str, Any]], *, own_app: bool = False

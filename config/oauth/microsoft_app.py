@@ -12,7 +12,7 @@ from config import key_pair
 from config.oauth import microsoft_codes
 from config.oauth.codes import Verdict
 from config.oauth.microsoft_http import CallClient, Documents
-from config.oauth.replies import refusal
+from config.oauth.replies import parsed, refusal
 from config.oauth.wire import NoAnswer, Reply, Wire
 from config.secrets import Secret
 from transports.errors import Code, PlatformProblem, Temporary
@@ -81,22 +81,34 @@ class Entra:
         what: Callable[[Any], Fields],
         *,
         own_app: bool = False,
+        consent: bool = False,
     ) -> Got:
         """The answer to ``what``, which is done with msal's app object.
+
+        A token endpoint's good answer is read here: msal fails at one with an odd lifetime or ID token, and a refresh
+        token in it may be the only one that is still good. For a ``consent`` msal's reading counts: it compares the
+        nonce.
 
         Raises:
             Refused: by the token endpoint.
             NoAnswer: there was none.
         """
         http = CallClient(self._wire, self._documents, deadline)
+        fault: Exception | None = None
+        found: Fields = {}
         try:
             found = what(self._app(app, authority, http))
         except NoAnswer:
             raise
-        except MsalServiceError:
-            raise Refused(self._verdict(http.token or http.failed, own_app)) from None
         except Exception as error:  # noqa: BLE001 - an answer of another form makes msal fail in many ways
-            raise Refused(self._odd(error, http, own_app)) from None
+            fault = error
+        given = None if consent else _given(http.token)
+        if given is not None:
+            return Got(given, http.issuer)
+        if isinstance(fault, MsalServiceError):
+            raise Refused(self._verdict(http.token or http.failed, own_app))
+        if fault is not None:
+            raise Refused(self._odd(fault, http, own_app))
         if "error" in found or not ("access_token" in found or "auth_uri" in found):
             raise Refused(self._verdict(http.token, own_app))
         return Got(found, http.issuer)
@@ -130,6 +142,15 @@ class Entra:
 
 def _unreadable(what: str) -> Verdict:
     return Verdict(Temporary, Code.UNKNOWN_REPLY, f"unreadable answer, {what}", known=False)
+
+
+def _given(reply: Reply | None) -> Fields | None:
+    """The fields of an answer with an access token, ``None`` for any other."""
+    if reply is None or reply.status != _OK:
+        return None
+    fields = parsed(reply.text)
+    token = fields.get("access_token")
+    return fields if isinstance(token, str) and token else None
 
 
 def claims(found: Got) -> Fields:

@@ -85,6 +85,11 @@ OUR_SETTINGS: Final = _rows(
     "50194",  # the app is not registered for several tenants
     "9001023",  # the grant is not possible at this authority
 )
+OUR_CLOCK: Final = _rows(
+    PlatformProblem,
+    Code.INTERNAL_ERROR,
+    "700024",  # the assertion is not within its valid time range, which was written by our clock
+)
 PASSING: Final = _rows(
     Temporary,
     Code.SIGN_IN_UNAVAILABLE,
@@ -103,7 +108,7 @@ OUR_FAULT: Final = (
 )
 NUMBERS: Final = (
     *(*SIGN_IN_AGAIN, *CONSENT, *POLICY, *GONE),
-    *(*OUR_CREDENTIALS, *OUR_SETTINGS, *PASSING, *OUR_FAULT),
+    *(*OUR_CREDENTIALS, *OUR_SETTINGS, *OUR_CLOCK, *PASSING, *OUR_FAULT),
 )
 
 SUBERROR_ROWS: Final = (
@@ -147,7 +152,7 @@ OWN_APP_ROWS: Final = (
 )
 """Looked at first for an app that the organisation registered itself."""
 
-_OF_THE_APP: Final = frozenset(row.when for row in (*OUR_CREDENTIALS, *OUR_SETTINGS))
+_OF_THE_APP: Final = frozenset(row.when for row in (*OUR_CREDENTIALS, *OUR_SETTINGS, *OUR_CLOCK))
 _OF_THE_SERVICE: Final = ("temporarily_unavailable", "server_error")
 
 

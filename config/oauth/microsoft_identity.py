@@ -31,7 +31,7 @@ def identity(claims: Mapping[str, Any], *, client_id: str, issuer: str, now: flo
         raise ConsentRefused("invalid", "expired identity")
     if issuer and claims.get("iss") != issuer.replace("{tenantid}", tenant):
         raise ConsentRefused("invalid", "issuer")
-    return Identity(subject, tenant, _email(claims), _text(claims, "name"))
+    return Identity(subject, tenant, _email(claims), _text(claims, "name"), mailbox_known="@" in _text(claims, "email"))
 
 
 def _email(claims: Mapping[str, Any]) -> str:

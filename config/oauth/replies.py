@@ -12,6 +12,9 @@ from config.oauth.codes import Refusal
 from config.oauth.wire import Reply
 
 LONGEST_WAIT: Final = 86_400.0
+LONGEST_LIFE: Final = 86_400.0
+SHORTEST_LIFE: Final = 60.0
+"""What an access token's time is taken for that is said to have none: half of it must do for what waits."""
 _NUMBER: Final = re.compile(r"AADSTS([0-9]{4,9})\b")
 _WORD: Final = re.compile(r"[A-Za-z_]{1,60}")
 
@@ -81,9 +84,14 @@ def _moment(text: str) -> float:
 
 
 def seconds(value: object, otherwise: float) -> float:
-    """``expires_in`` as it was meant: a number, or a text with one (seen in the field)."""
+    """``expires_in`` as it was meant: a number, or a text with one (seen in the field); a minute to a day if absurd.
+
+    A positive number below a minute is believed.
+    """
     try:
-        found = float(value) if isinstance(value, int | float | str) else otherwise
-    except ValueError:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else otherwise
+    except (ValueError, OverflowError):
         return otherwise
-    return found if math.isfinite(found) and found >= 0 else otherwise
+    if math.isnan(found):
+        return otherwise
+    return min(found, LONGEST_LIFE) if found > 0 else SHORTEST_LIFE

@@ -33,6 +33,8 @@ class RetiredGrants(Protocol):
     """Where retired grants are kept: :class:`config.grants.Grants`."""
 
     async def to_revoke(self, limit: int = 20) -> Sequence[Retired]: ...
+    async def connected_again(self, grant: str) -> bool: ...
+    async def doubt(self, grant: str) -> int: ...
     async def revoked(self, grant: str) -> None: ...
     async def revoke_failed(self, grant: str) -> None: ...
 
@@ -45,21 +47,40 @@ class Revoking:
         self._providers = providers
         self._task: asyncio.Task[int] | None = None
         self._again = False
+        self.doubtful = False
+        """Whether a grant is to be refreshed soon, because it may have ended together with another."""
 
     async def run(self) -> int:
         """One round; returns how many grants were ended or forgotten. What fails is put off and logged."""
         ended = 0
         for grant in await self._grants.to_revoke():
-            try:
-                told = await self._providers[grant.provider].revoke(grant.refresh_token)
-            except DeliveryError as error:
-                log.warning("a grant could not be taken back yet", code=error.code, detail=error.detail)
+            told = await self._revoke(grant)
+            if told is None:
                 await self._grants.revoke_failed(grant.id)
                 continue
             await self._grants.revoked(grant.id)
             ended += 1
             log.info("a grant has ended", state="revoked" if told else "forgotten")
         return ended
+
+    async def _revoke(self, grant: Retired) -> bool | None:
+        """Whether the provider ended the grant, ``None`` when that failed.
+
+        A provider ends all consents of an account together. Somebody may connect it anew at any moment, also during
+        the call; then nothing but a refresh tells whether the new consent has lived through it.
+        """
+        # The round may have begun minutes ago.
+        if await self._grants.connected_again(grant.id):
+            return False
+        told = None
+        try:
+            told = await self._providers[grant.provider].revoke(grant.refresh_token)
+        except DeliveryError as error:
+            log.warning("a grant could not be taken back yet", code=error.code, detail=error.detail)
+        if told is not False and await self._grants.doubt(grant.id):
+            log.warning("an account was connected anew while its former grant was taken back")
+            self.doubtful = True
+        return told
 
     def soon(self) -> None:
         """Begins a round now, or another one right after the one under way. Never raises."""

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.oauth.values import Way
+from config.oauth.values import Method, Provider, Way
 
 GMAIL_SEND: Final = "https://www.googleapis.com/auth/gmail.send"
 MAIL_GOOGLE: Final = "https://mail.google.com/"
 _GOOGLE: Final = {Way.API: GMAIL_SEND, Way.SMTP: MAIL_GOOGLE}
-_IDENTITY: Final = ("openid", "email")
+_EMAIL: Final = "email"
+_IDENTITY: Final = ("openid", _EMAIL)
 
 MAIL_SEND: Final = "Mail.Send"
 MAIL_READ_WRITE: Final = "Mail.ReadWrite"
@@ -24,6 +25,22 @@ _OUTLOOK: Final = {
     "microsoftgraph.chinacloudapi.cn": ("https://partner.outlook.cn", "https://partner.outlook.cn"),
 }
 """Clouds by Graph's host: Exchange's audience for a person's consent, and for an app's."""
+
+
+def with_mailbox(provider: Provider, scopes: Iterable[str], *, known: bool) -> frozenset[str]:
+    """The scopes of a consent as they are kept: Microsoft's ``email`` if, and only if, it said which mailbox it is."""
+    if provider is not Provider.MICROSOFT:
+        return frozenset(scopes)
+    kept = frozenset(scopes) - {_EMAIL}
+    return kept | {_EMAIL} if known else kept
+
+
+def mailbox_known(provider: Provider, method: Method, scopes: Iterable[str]) -> bool:
+    """Whether the address of a grant is that of its mailbox, by the scopes it is kept with.
+
+    Microsoft's sign-in name is an address that need not be one of the mailbox's; Google's is, and an app's was entered.
+    """
+    return provider is not Provider.MICROSOFT or method is Method.APP or _EMAIL in scopes
 
 
 def google_needed(way: Way) -> str:
@@ -41,8 +58,17 @@ def microsoft_needed(way: Way) -> str:
     return _MICROSOFT[way]
 
 
+def microsoft_consent(way: Way, graph_url: str, *, large_mails: bool = False) -> tuple[str, ...]:
+    """What a person is asked for: :func:`microsoft_asked`, and by Graph the mailbox's address.
+
+    For SMTP the name that the account signs in with is what is needed.
+    """
+    asked = microsoft_asked(way, graph_url, large_mails=large_mails)
+    return asked if way is Way.SMTP else (*asked, _EMAIL)
+
+
 def microsoft_asked(way: Way, graph_url: str, *, large_mails: bool = False) -> tuple[str, ...]:
-    """What a person is asked for, as full scope names of the cloud that Graph's address belongs to."""
+    """The permissions of a token, as full scope names of the cloud that Graph's address belongs to."""
     if way is Way.SMTP:
         return (f"{_cloud(graph_url)[1][0]}/{SMTP_SEND}",)
     names = (MAIL_SEND, MAIL_READ_WRITE) if large_mails else (MAIL_SEND,)

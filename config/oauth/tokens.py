@@ -15,10 +15,11 @@ from config.errors import StoreUnavailable
 from config.logs import get_logger
 from config.oauth.grant_store import GrantStore
 from config.oauth.provider import OAuthProvider
-from config.oauth.tokens_refresh import Entry, Refresh, Tools, Wish, failure_of
-from config.oauth.tokens_values import Failure, Idle, Kept, OnRefresh, RefreshResult, TokenPolicy, World
+from config.oauth.tokens_idle import IdleRounds
+from config.oauth.tokens_refresh import Refresh, Tools, failure_of
+from config.oauth.tokens_values import Entry, Failure, Idle, Kept, OnRefresh, RefreshResult, TokenPolicy, Wish, World
 from config.oauth.values import Provider
-from transports.errors import AccountProblem, Code, DeliveryError
+from transports.errors import AccountProblem, Code, DeliveryError, Temporary
 from transports.protocol import TokenSource
 
 log = get_logger(__name__)
@@ -59,11 +60,11 @@ class Tokens:
         on_refresh: OnRefresh = _unheard,
         world: World | None = None,
     ) -> None:
-        self._store = store
         self._policy = policy or TokenPolicy()
         self._world = world or World()
         self._refresh = Refresh(Tools(store, providers, holder, self._policy, self._world, on_refresh))
         self._grants: dict[str, _Grant] = {}
+        self._idle = IdleRounds(store, self._policy.idle, self._renew)
         self._closed = False
 
     def source(self, grant: str, *, insist: bool = False) -> TokenSource:
@@ -77,26 +78,12 @@ class Tokens:
             del self._grants[grant]
 
     async def refresh_idle(self, limit: int = 50) -> Sequence[Idle]:
-        """Refreshes grants that nobody used for long, one after the other; ends early when a provider is away.
+        """Refreshes grants that nobody used for long; see :class:`~config.oauth.tokens_idle.IdleRounds`.
 
         Raises:
             StoreUnavailable: the store could not say which they are.
         """
-        done: list[Idle] = []
-        for grant in await self._store.stale(self._policy.idle, limit):
-            row = await self._store.get(grant)
-            if row is None:
-                continue
-            try:
-                await self._token(grant, insist=False, refused=None)
-            except AccountProblem as error:
-                done.append(Idle(grant, row.organization, Failure.of(error)))
-            except DeliveryError as error:
-                done.append(Idle(grant, row.organization, Failure.of(error)))
-                break
-            else:
-                done.append(Idle(grant, row.organization))
-        return done
+        return await self._idle.run(limit)
 
     async def aclose(self, seconds: float = 35.0) -> None:
         """Lets refreshes end, and what they received be stored, within so many seconds. Idempotent.
@@ -115,6 +102,11 @@ class Tokens:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def _renew(self, name: str) -> str:
+        """A token that is not the one in memory."""
+        kept = self._grant(name).entry.kept
+        return await self._token(name, insist=False, refused=None if kept is None else kept.access.reveal())
 
     async def _token(self, name: str, insist: bool, refused: str | None) -> str:
         grant = self._grant(name)
@@ -211,5 +203,14 @@ class _Source:
         self._ask = ask
 
     async def token(self, *, refused: str | None = None) -> str:
-        """See :class:`~transports.protocol.TokenSource`."""
-        return await self._ask(refused=refused)
+        """See :class:`~transports.protocol.TokenSource`.
+
+        An answer of the token endpoint that no table has is told as a sign-in that is not possible now: no mail was
+        offered to anybody, so it waits as for an endpoint that is away, and is not counted as one that was tried.
+        """
+        try:
+            return await self._ask(refused=refused)
+        except DeliveryError as error:
+            if error.code is not Code.UNKNOWN_REPLY:
+                raise
+            raise Temporary(Code.SIGN_IN_UNAVAILABLE, error.detail, retry_after=error.retry_after) from error

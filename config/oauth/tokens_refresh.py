@@ -10,17 +10,19 @@ from typing import Final
 
 from config.errors import SecretUnreadable, StoreUnavailable
 from config.logs import get_logger
-from config.oauth.grant_store import GrantRow, GrantStore
+from config.oauth.grant_store import GrantRow, GrantStore, Lease
 from config.oauth.provider import OAuthProvider
 from config.oauth.tokens_values import (
     NO_GRANT,
     STORE_AWAY,
     TOO_LONG,
+    Entry,
     Failure,
     Kept,
     OnRefresh,
     Pending,
     TokenPolicy,
+    Wish,
     World,
     result_of,
 )
@@ -29,27 +31,6 @@ from transports.errors import AccountProblem, Code, DeliveryError, PlatformProbl
 
 log = get_logger(__name__)
 _GROWTH: Final = 1.6
-
-
-@dataclass(slots=True)
-class Entry:
-    """What a process knows of a grant. ``pending`` is not in the store yet."""
-
-    grant: str
-    kept: Kept | None = None
-    pending: Pending | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked of a refresh: a token other than ``refused``, and newer than ``newer_than`` (monotonic end).
-
-    ``insist``: a dead grant is tried although its slow probe is not due.
-    """
-
-    refused: str | None = None
-    newer_than: float | None = None
-    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +70,7 @@ class Refresh:
             if kept is not None and self._fulfils(kept, wish):
                 return kept
             self._answer_if_dead(row, wish)
-            if await self._store.take_lease(row.id, row.version, self._tools.holder, self._policy.lease):
+            if await self._take_lease(entry, row):
                 kept = await self._with_lease(entry, row.version, wish)
                 if kept is not None:
                     return kept
@@ -139,7 +120,7 @@ class Refresh:
         try:
             self._answer_if_dead(row, wish)
         except AccountProblem:
-            await self._release(row)
+            await self._release(entry, row)
             raise
         return await self._ask(entry, row, wish) if row.version == version else None
 
@@ -156,12 +137,13 @@ class Refresh:
                     await self._dead(row, error)
                     return None
             except DeliveryError:
-                await self._release(row)
+                await self._release(entry, row)
                 raise
             # Token endpoints refuse a good grant now and then; nobody is sent to reconnect for that.
-            await self._world.sleep(self._policy.confirm)
+            doubtful = entry.doubtful == row.version
+            await self._world.sleep(self._policy.flush_most + self._policy.margin if doubtful else self._policy.confirm)
             confirmed = True
-            if not await self._store.take_lease(row.id, row.version, self._tools.holder, self._policy.lease):
+            if not await self._take_lease(entry, row):
                 return None
         entry.pending = Pending(row, tokens, began + tokens.expires_in)
         if not await self._persist(entry):
@@ -212,7 +194,15 @@ class Refresh:
         )
         raise failure.exception()
 
-    async def _release(self, row: GrantRow) -> None:
+    async def _take_lease(self, entry: Entry, row: GrantRow) -> bool:
+        lease = await self._store.take_lease(row.id, row.version, self._tools.holder, self._policy.lease)
+        if lease is Lease.OVERDUE:
+            entry.doubtful = row.version
+        return lease is not None
+
+    async def _release(self, entry: Entry, row: GrantRow) -> None:
+        if entry.doubtful == row.version:
+            return  # it runs out by itself, and the next one learns that there is a doubt
         try:
             await self._store.release(row.id, self._tools.holder)
         except StoreUnavailable:

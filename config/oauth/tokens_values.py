@@ -43,7 +43,9 @@ class TokenPolicy:
 
     A token is replaced in the background when less than ``early`` (and a random part of ``spread``, so that replicas
     and organisations do not come together) is left of it, but never before half of its time; with less than ``least``
-    it is not handed out any more. ``lease`` outlasts one call. A refusal is confirmed after ``confirm``; who waits for
+    it is not handed out any more. ``lease`` outlasts one call. A refusal is confirmed after ``confirm``; where another
+    replica had begun and did not say how it ended, after the time in which that one stores what it may have, which is
+    ``flush_most`` and a ``margin``. Who waits for
     another replica looks again after ``poll``, growing to ``poll_most``, for ``whole`` at most. A dead grant is
     tried every ``probe``, a little more often than events probe it, and after ``insisted`` for somebody who waits.
     After a failure that is nobody's fault the next call waits from ``back_off`` on, growing to ``back_off_most``. What
@@ -64,6 +66,7 @@ class TokenPolicy:
     back_off_most: float = 60.0
     persist: tuple[float, ...] = (0.2, 1.0, 3.0)
     flush_most: float = 30.0
+    margin: float = 10.0
     idle: float = 60 * 86_400.0
 
 
@@ -93,6 +96,31 @@ class Pending:
     row: GrantRow
     tokens: TokenSet
     until: float
+
+
+@dataclass(slots=True)
+class Entry:
+    """What a process knows of a grant. ``pending`` is not in the store yet.
+
+    ``doubtful`` is a version whose refresh another process began and may have ended without being able to say so.
+    """
+
+    grant: str
+    kept: Kept | None = None
+    pending: Pending | None = None
+    doubtful: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a refresh: a token other than ``refused``, and newer than ``newer_than`` (monotonic end).
+
+    ``insist``: a dead grant is tried although its slow probe is not due.
+    """
+
+    refused: str | None = None
+    newer_than: float | None = None
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,15 @@ class Identity:
     """The account that consented.
 
     ``subject`` and ``tenant`` name it for good (Microsoft: ``oid`` and ``tid``; Google: ``sub`` and, for a Workspace
-    account, ``hd``); ``email`` and ``name`` are what a person knows it by. ``email`` is its mailbox as far as known.
+    account, ``hd``); ``email`` and ``name`` are what a person knows it by. ``email`` is its mailbox if
+    ``mailbox_known``; otherwise it is the name the account signs in with, which may be no address of the mailbox.
     """
 
     subject: str
     tenant: str
     email: str
     name: str = ""
+    mailbox_known: bool = True
 
     def same_account(self, other: "Identity") -> bool:
         """Whether both are one account, whatever it is called by now."""

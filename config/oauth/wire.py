@@ -1,7 +1,8 @@
 """How the clients of both authorisation servers reach them: over verified TLS, in threads of their own, in time.
 
 Both client libraries block. Their calls run in a few threads of their own, so that neither the event loop nor the
-name look-ups of others wait for a slow provider; each call has a deadline that every request of it keeps.
+name look-ups of others wait for a slow provider; each call has a deadline that every request of it keeps, whatever the
+server does. Each provider has threads of its own.
 """
 
 import asyncio
@@ -12,9 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from config.oauth.wire_deadline import Deadline, WatchedPool
 
 MOST_BYTES: Final = 1024 * 1024
 CONNECT_SECONDS: Final = 5.0
@@ -23,6 +27,7 @@ CALL_SECONDS: Final = 30.0
 SLACK_SECONDS: Final = 2.0
 """How much longer than its deadline a call is waited for: what was received in time is not to be thrown away."""
 THREADS: Final = 8
+_LATE: Final = "token endpoint timeout"
 _CLOSED: Final = "the token client is closed"
 MOST_WAITING: Final = 512
 
@@ -46,22 +51,35 @@ class Reply:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections with our TLS context, and with no other authorities than its."""
+    """One request's connection, with our TLS context and with no other authorities than its."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, deadline: Deadline) -> None:
         self._tls = tls
-        super().__init__(pool_connections=8, pool_maxsize=THREADS, max_retries=0)
+        self._deadline = deadline
+        self._pools: list[WatchedPool] = []
+        super().__init__(max_retries=0)
 
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> Any:
-        """Where a connection goes and how it is secured; what the session says about certificates does not count."""
-        host, _ = super().build_connection_pool_key_attributes(request, True)
-        return host, {"ssl_context": self._tls}
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> WatchedPool:
+        """Where the connection goes and how it is secured; what the session says about certificates does not count."""
+        to = urlsplit(str(request.url))
+        if not to.hostname:
+            raise requests.exceptions.InvalidURL("an address without a host")
+        pool = WatchedPool(to.hostname, to.port, maxsize=1, ssl_context=self._tls)
+        pool.deadline = self._deadline
+        self._pools.append(pool)
+        return pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Leaves the verification to the context; the inherited method would add certifi's authorities."""
         conn.cert_reqs = "CERT_REQUIRED"
+
+    def close(self) -> None:
+        """Closes what is left of the connection."""
+        for pool in self._pools:
+            pool.close()
+        super().close()
 
 
 class Wire:
@@ -80,15 +98,9 @@ class Wire:
     ) -> None:
         if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
             raise ValueError("token services are reached over verified TLS only")
+        self._tls = tls
         self._times = (connect, read)
         self._clock = clock
-        self._session = requests.Session()
-        self._session.trust_env = False
-        # Calls are rare: a connection that is kept would often be one that a firewall has forgotten by then.
-        self._session.headers.update({"Connection": "close", "User-Agent": "Mailroom"})
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", _Adapter(tls))
-        self._session.mount("http://", _Nowhere())
 
     def send(
         self,
@@ -107,42 +119,54 @@ class Wire:
         """
         left = deadline - self._clock()
         if left <= 0:
-            raise NoAnswer("token endpoint timeout")
+            raise NoAnswer(_LATE)
         connect, read = self._times
+        until = Deadline(left)
         try:
-            with self._session.request(
-                method,
-                url,
-                params=params,
-                data=data,
-                headers=headers,
-                timeout=(min(connect, left), min(read, left)),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = self._body(answer, deadline)
+            with (
+                until,
+                self._session(until) as session,
+                session.request(
+                    method,
+                    url,
+                    params=params,
+                    data=data,
+                    headers=headers,
+                    timeout=(min(connect, left), min(read, left)),
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
+                body = self._body(answer, until)
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 return Reply(answer.status_code, found, body.decode("utf-8", "replace"))
         except requests.Timeout as error:
-            raise NoAnswer("token endpoint timeout") from error
+            raise NoAnswer(_LATE) from error
         except requests.exceptions.SSLError as error:
-            raise NoAnswer("token endpoint tls") from error
+            raise NoAnswer(_LATE if until.passed else "token endpoint tls") from error
         except (requests.RequestException, OSError, ValueError) as error:
-            raise NoAnswer("token endpoint unreachable") from error
+            raise NoAnswer(_LATE if until.passed else "token endpoint unreachable") from error
 
-    def _body(self, answer: requests.Response, deadline: float) -> bytes:
+    def _session(self, until: Deadline) -> requests.Session:
+        # One for each request. Calls are rare: a connection that was kept, and urllib3 keeps it whatever was said about
+        # it, would often be one that the server or a firewall has ended by then.
+        session = requests.Session()
+        session.trust_env = False
+        session.headers.update({"Connection": "close", "User-Agent": "Mailroom"})
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.mount("https://", _Adapter(self._tls, until))
+        session.mount("http://", _Nowhere())
+        return session
+
+    def _body(self, answer: requests.Response, until: Deadline) -> bytes:
         body = bytearray()
         for part in answer.iter_content(16_384):
             body += part
             if len(body) > MOST_BYTES:
                 raise NoAnswer("token endpoint answer too long")
-            if self._clock() > deadline:
-                raise NoAnswer("token endpoint timeout")
+        if until.passed:  # one without a length seems to have come to its end when it was cut off
+            raise NoAnswer(_LATE)
         return bytes(body)
-
-    def close(self) -> None:
-        """Closes idle connections; idempotent."""
-        self._session.close()
 
 
 class _Nowhere(HTTPAdapter):
@@ -192,7 +216,7 @@ class Calls:
             async with asyncio.timeout(self._seconds + SLACK_SECONDS):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise NoAnswer("token endpoint timeout") from None
+            raise NoAnswer(_LATE) from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and not task.cancelling():
@@ -203,7 +227,7 @@ class Calls:
 
     def _begin(self, call: Callable[[float], T], deadline: float) -> T:
         if self._clock() >= deadline:
-            raise NoAnswer("token endpoint timeout")
+            raise NoAnswer(_LATE)
         return call(deadline)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from config.store_keyring import check_keyring, open_keyring
 from config.testing import KEY, sqlite_url
 from consumer import doctor
 from consumer.topology import BrokerUnavailable, Difference, Report
+from deploy.local.providers.microsoft import MicrosoftSandbox
 from tests.command_line import closed_port
 
 FINE = Report((), bindings_verified=True, arguments_verified=True, partitions=32)
@@ -195,3 +196,17 @@ async def test_a_provider_that_cannot_be_reached_is_a_failure_that_names_the_set
     ((ok, _, _),) = await findings(broker, "microsoft 365 app: graph", database_url=url, **settings)
     assert ok is False
     assert await findings(broker, "microsoft 365 app: sign-in", database_url=url, **settings) == []
+
+
+async def test_an_app_that_is_in_no_directory_is_a_failure(broker, url, tls):
+    with MicrosoftSandbox(tls=tls.server.server_context(), ca_file=tls.ca_file) as box:
+        app = {"microsoft_client_id": box.client_id, "microsoft_client_secret": Secret(box.client_secret)}
+        place = {"microsoft_authority": box.authority, "graph_url": box.url, "tls_ca_file": tls.ca_file}
+        name = "microsoft 365 app: sign-in"
+        ((ok, _, _),) = await findings(broker, name, database_url=url, **app, **place)
+        assert ok is True
+        mistyped = {**app, "microsoft_client_id": "0b1c2d3e-0000-4000-8000-000000000009"}
+        ((ok, found, advice),) = await findings(broker, name, database_url=url, **mistyped, **place)
+    assert ok is False
+    assert found.startswith("AADSTS700016: ")
+    assert "MAILROOM_MICROSOFT_CLIENT_ID" in advice

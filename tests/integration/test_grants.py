@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from config.actors import OPERATOR, Actor, ActorKind
 from config.errors import ConfigurationError, SecretUnreadable, SettingsUnreadable, StoreUnavailable
 from config.grants import Grants, GrantState
-from config.oauth.grant_store import GrantRow, GrantStore
+from config.oauth.grant_store import GrantRow, GrantStore, Lease
 from config.oauth.values import AppCredentials, Identity, Method, Provider, Way
 from config.secrets import Secret
 from config.store import Store
@@ -49,7 +49,7 @@ async def test_a_consent_is_kept_and_shown_without_its_secrets(stores, others):
     assert (grant.provider, grant.method, grant.way) == (Provider.MICROSOFT, Method.PERSON, Way.API)
     assert grant.identity == Identity("ada", "tenant of acme", "ada@acme.example", "Ada Lovelace")
     assert (grant.state, grant.connected_at, grant.by) == (GrantState.CANDIDATE, NOON, ADA)
-    assert grant.scopes == frozenset({"Mail.Send"})
+    assert grant.scopes == frozenset({"Mail.Send", "email"})
     assert await stores.grants.active("acme") is None
     assert await stores.grants.candidate("bolt") is None
     assert await stores.organizations.describe("acme") is None, "a candidate is not in use"
@@ -136,7 +136,7 @@ async def test_a_secret_copied_to_another_grant_organisation_or_column_does_not_
 
 async def test_a_refresh_is_kept_once_for_its_version(stores, others):
     grant = await stores.connect()
-    assert await stores.grants.take_lease(grant.id, 1, "one", 60) is True
+    assert await stores.grants.take_lease(grant.id, 1, "one", 60) is Lease.FREE
     kept = await stores.grants.keep(grant.id, 1, "one", token_set("refresh 2", access_token=Secret("access 2")), 1800)
     assert (kept.version, kept.refresh_token, kept.access_token) == (2, Secret("refresh 2"), Secret("access 2"))
     assert kept.fresh_for == 1800.0
@@ -164,20 +164,24 @@ async def test_a_lease_is_one_holders_until_it_ends(stores, others, wall_clock):
     taken = await asyncio.gather(
         *(replica.grants.take_lease(grant.id, 1, name, 60) for replica, name in ((stores, "one"), (others, "two")))
     )
-    assert sorted(taken) == [False, True]
+    assert sorted(taken, key=str) == [Lease.FREE, None]
     holder, other = ("one", "two") if taken[0] else ("two", "one")
     wall_clock.forward(seconds=59)
-    assert await stores.grants.take_lease(grant.id, 1, other, 60) is False
-    assert await stores.grants.take_lease(grant.id, 1, holder, 60) is True, "who has it gets it anew"
+    assert await stores.grants.take_lease(grant.id, 1, other, 60) is None
+    assert await stores.grants.take_lease(grant.id, 1, holder, 60) is Lease.FREE, "who has it gets it anew"
     await stores.grants.release(grant.id, other)
-    assert await stores.grants.take_lease(grant.id, 1, other, 60) is False
+    assert await stores.grants.take_lease(grant.id, 1, other, 60) is None
     await stores.grants.release(grant.id, holder)
-    assert await stores.grants.take_lease(grant.id, 1, other, 60) is True
+    assert await stores.grants.take_lease(grant.id, 1, other, 60) is Lease.FREE
     wall_clock.forward(seconds=60)
-    assert await stores.grants.take_lease(grant.id, 2, holder, 60) is False, "another version"
-    assert await stores.grants.take_lease(grant.id, 1, holder, 60) is True
+    assert await stores.grants.take_lease(grant.id, 1, other, 60) is Lease.FREE, "though it had run out"
+    wall_clock.forward(seconds=60)
+    assert await stores.grants.take_lease(grant.id, 2, holder, 60) is None, "another version"
+    assert await stores.grants.take_lease(grant.id, 1, holder, 60) is Lease.OVERDUE, "it ended without a word"
     await stores.grants.keep(grant.id, 1, other, token_set(), 60)
-    assert await stores.grants.take_lease(grant.id, 2, other, 60) is True, "a refresh ends the lease, whoever had it"
+    assert await stores.grants.take_lease(grant.id, 2, other, 60) is Lease.FREE, (
+        "a refresh ends the lease, whoever had it"
+    )
 
 
 async def test_a_dead_grant_says_why_until_it_is_refreshed(stores, wall_clock):
@@ -192,7 +196,7 @@ async def test_a_dead_grant_says_why_until_it_is_refreshed(stores, wall_clock):
     assert (found.dead, found.dead_detail, found.dead_for) == (Code.RECONNECTION_NEEDED, "AADSTS50173", 90.0)
     assert found.version == 1
     assert (await stores.grants.active("acme")).dead is Code.RECONNECTION_NEEDED
-    assert await stores.grants.take_lease(grant.id, 1, "two", 60) is True, "the lease ended with it"
+    assert await stores.grants.take_lease(grant.id, 1, "two", 60) is Lease.FREE, "the lease ended with it"
     alive = await stores.grants.keep(grant.id, 1, "two", token_set(), 60)
     assert (alive.dead, alive.dead_detail, alive.dead_for) == (None, "", 0.0)
 
@@ -228,7 +232,7 @@ async def test_a_retired_grant_is_revoked_once_and_keeps_no_name(stores, others)
     assert [kept[name] for name in ("email", "name", "actor_name", "actor_email")] == [""] * 4
     assert (kept["access_sealed"], kept["scopes"]) == (None, [])
     assert await stores.grants.get(grant.id) is None
-    assert await stores.grants.take_lease(grant.id, 1, "late", 60) is False
+    assert await stores.grants.take_lease(grant.id, 1, "late", 60) is None
     assert await stores.grants.keep(grant.id, 1, "late", token_set("late"), 60) is None
     found = await asyncio.gather(stores.grants.to_revoke(), others.grants.to_revoke())
     ((revocation,),) = [one for one in found if one]

@@ -102,6 +102,16 @@ async def test_a_person_connects_an_account(
     assert 3000 < fresh.expires_in < 4000
 
 
+async def test_the_mailbox_is_told_where_it_is_not_what_the_account_signs_in_with(
+    box: MicrosoftSandbox, client: MicrosoftProvider
+) -> None:
+    box.account(ANNA).upn = "anna.smith@acme.example"
+    begun = await client.begin(Way.API, BACK)
+    tokens = await client.finish(Way.API, begun.flow, await consent(box, begun))
+    assert tokens.identity is not None
+    assert (tokens.identity.email, tokens.identity.mailbox_known) == (ANNA, True)
+
+
 async def test_what_is_kept_of_a_flow_is_a_secret(client: MicrosoftProvider) -> None:
     begun = await client.begin(Way.API, BACK)
     verifier = json.loads(begun.flow.reveal())["flow"]["code_verifier"]
@@ -268,6 +278,24 @@ async def test_a_token_endpoint_that_fails_says_nothing_about_the_account(
     assert not isinstance(caught.value, AccountProblem)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"expires_in": value} for value in (None, "", "abc", "3600.5", 1e12)),
+        *({"id_token": "x"}, {"id_token": None}, {"client_info": "%"}),
+    ],
+    ids=repr,
+)
+async def test_a_rotated_refresh_token_is_not_lost_in_an_odd_answer(
+    box: MicrosoftSandbox, client: MicrosoftProvider, odd: Mapping[str, object]
+) -> None:
+    answer = {"access_token": "a", "refresh_token": "rotated", "expires_in": 3600, "token_type": "Bearer", **odd}
+    box.fault("token", Fault.status(200, json.dumps(answer)))
+    found = await client.refresh(Way.API, Secret(box.grant(ANNA)))
+    assert found.refresh_token == Secret("rotated")
+    assert 0 < found.expires_in <= 86_400
+
+
 @pytest.mark.parametrize("endpoint", ["discovery", "token"])
 async def test_a_server_that_says_nothing_is_given_up(
     box: MicrosoftSandbox, tls: TestCertificates, endpoint: str
@@ -361,7 +389,7 @@ def test_an_administrators_consent_is_asked_for_at_organizations(client: Microso
     assert urlsplit(url).path == "/organizations/v2.0/adminconsent"
     assert dict(parse_qsl(urlsplit(url).query)) == {
         "client_id": "5f0c7a52-8a51-4c1f-9d0e-6e3b1c0a7d11",
-        "scope": "https://graph.microsoft.com/Mail.Send",
+        "scope": "https://graph.microsoft.com/Mail.Send openid profile email offline_access",
         "redirect_uri": BACK,
         "state": "st",
     }

@@ -1,10 +1,13 @@
 """The way to token endpoints: verified, bounded, and with nothing of the environment."""
 
 import asyncio
+import socket
 import ssl
 import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -22,10 +25,8 @@ def box(tls: TestCertificates) -> Iterator[GoogleSandbox]:
 
 
 @pytest.fixture
-def wire(tls: TestCertificates) -> Iterator[Wire]:
-    made = Wire(tls.client_context(), clock=lambda: 0.0)
-    yield made
-    made.close()
+def wire(tls: TestCertificates) -> Wire:
+    return Wire(tls.client_context(), clock=lambda: 0.0)
 
 
 CANARY = "-".join(["canary", "1"])  # not as it is in the source, which a traceback shows
@@ -83,6 +84,90 @@ def test_an_error_says_nothing_of_what_was_sent(wire: Wire, box: GoogleSandbox) 
         post(wire, box.token_url)
     assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert CANARY not in repr(Reply(200, {}, CANARY))
+
+
+@contextmanager
+def serving(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server on a port of its own that leaves each connection to ``talk``, in a thread."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            talk(connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threads.append(threading.Thread(target=serve, args=(connection,)))
+                threads[-1].start()
+
+    with socket.create_server(("localhost", 0)) as listening:
+        threads = [threading.Thread(target=accept)]
+        threads[0].start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+
+
+def drip(connection: socket.socket, first: bytes, more: bytes) -> None:
+    """Sends a little now and then, until the other side has had enough."""
+    connection.settimeout(0.05)
+    connection.sendall(first)
+    while True:
+        connection.sendall(more)
+        with suppress(TimeoutError):
+            if not connection.recv(1):
+                return
+
+
+@pytest.mark.parametrize(
+    ("secured", "first", "more"),
+    [
+        (False, b"\x16\x03\x03\x40\x00", b"\x02"),
+        (True, b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n"),
+        (True, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+        (True, b"HTTP/1.1 200 OK\r\n\r\n{}", b" "),
+        (True, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    ],
+    ids=["handshake", "header fields", "body", "body without a length", "chunks"],
+)
+def test_a_server_that_drips_is_given_up_at_the_deadline(
+    wire: Wire, tls: TestCertificates, *, secured: bool, first: bytes, more: bytes
+) -> None:
+    context = tls.server.server_context()
+
+    def talk(connection: socket.socket) -> None:
+        if not secured:
+            drip(connection, first, more)
+            return
+        with context.wrap_socket(connection, server_side=True) as inside:
+            inside.recv(4096)
+            drip(inside, first, more)
+
+    with serving(talk) as port:
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match="timeout"):
+            wire.send("POST", f"https://localhost:{port}/token", deadline=0.4, data="a")
+        assert time.monotonic() - began < 5
+
+
+def test_every_request_has_a_connection_of_its_own(wire: Wire, tls: TestCertificates) -> None:
+    context = tls.server.server_context()
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as inside:
+            inside.recv(4096)
+            inside.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            met.append(inside.recv(4096))
+
+    met: list[bytes] = []
+    with serving(talk) as port:
+        for _ in range(3):
+            assert wire.send("GET", f"https://localhost:{port}/token", deadline=10.0).status == 200
+    assert met == [b""] * 3, "the client ended it, and sent nothing more by it"
 
 
 async def test_calls_beyond_the_line_are_refused_at_once() -> None:

@@ -88,6 +88,7 @@ async def test_a_connected_account_becomes_the_transport(stores, others):
     ("about", "account"),
     [
         ({}, Microsoft365Settings("g", "ada@acme.example")),
+        ({"mailbox_known": False}, Microsoft365Settings("g", "")),
         (
             {"tokens": token_set(scopes=frozenset({"https://graph.microsoft.com/Mail.ReadWrite"}))},
             Microsoft365Settings("g", "ada@acme.example", large_mails=True),
@@ -315,6 +316,17 @@ async def test_what_is_not_the_account_in_use_is_to_be_tried_first(here, about):
     assert await here.organizations.get("acme") == before
     assert await here.organizations.changes_since(None) == (before.version, ())
     assert (await state(here, used), await state(here, other)) == (GrantState.ACTIVE, GrantState.CANDIDATE)
+
+
+async def test_an_account_that_has_lost_its_address_is_to_be_looked_at_first(here):
+    used = await here.connect(way=Way.SMTP)
+    before = await here.organizations.get("acme")
+    fresh = await candidate_grant(here.grants, way=Way.SMTP, email="")
+    assert await here.organizations.reconnect("acme") is None
+    with pytest.raises(InvalidSettings, match="address"):
+        await here.organizations.configure_provider("acme", provider_form(fresh))
+    assert await here.organizations.get("acme") == before
+    assert (await state(here, used), await state(here, fresh)) == (GrantState.ACTIVE, GrantState.CANDIDATE)
 
 
 async def test_without_a_candidate_or_an_account_in_use_there_is_nothing_to_reconnect(here):

@@ -60,18 +60,18 @@ def test_what_is_no_address_is_refused_alone_and_not_named() -> None:
 
 
 def test_who_stands_in_a_mail_twice_is_in_one_share_only() -> None:
-    twins = (Mailbox("R1@EXAMPLE.net"), Mailbox("q@example.net"), Mailbox("r0@example.net", "Again"))
-    sent = mail("r0@example.net", "r1@example.net", "jo@bücher.example", cc=twins, owed=tuple(range(7)))
+    twins = (Mailbox("R1@EXAMPLE.net"), Mailbox("q@example.net"), Mailbox("r-zero@example.net", "Again"))
+    sent = mail("r-zero@example.net", "r1@example.net", "jo@bücher.example", cc=twins, owed=tuple(range(7)))
     sent = replace(sent, bcc=(Mailbox("Jo@xn--bcher-kva.example"),))
     first, second = shares(sent, 3, "test").shares
-    assert [each.address for each in first.mail.to] == ["r0@example.net", "r1@example.net", "jo@bücher.example"]
+    assert [each.address for each in first.mail.to] == ["r-zero@example.net", "r1@example.net", "jo@bücher.example"]
     assert (first.mail.cc, first.mail.bcc, first.positions) == ((), (), (0, 1, 2, 3, 5, 6))
     assert (second.mail.to, second.mail.cc, second.positions) == ((), (Mailbox("q@example.net"),), (4,))
     assert first.mail.owed == (0, 1, 2)
 
 
 async def test_a_twin_has_the_verdict_of_the_share_it_went_with() -> None:
-    sent = mail("r0@example.net", "r1@example.net", "R0@example.net", "q@example.net", owed=(0, 1, 2, 3))
+    sent = mail("r-zero@example.net", "r1@example.net", "R-zero@example.net", "q@example.net", owed=(0, 1, 2, 3))
     named: list[str] = []
 
     async def hand_over(share: Share) -> None:
@@ -80,13 +80,13 @@ async def test_a_twin_has_the_verdict_of_the_share_it_went_with() -> None:
             raise MessageRefused(Code.MESSAGE_REFUSED)
 
     receipt = await send_shares(sent, shares(sent, 2, "test"), hand_over, "test")
-    assert named == ["r0@example.net", "r1@example.net", "q@example.net"]
+    assert named == ["r-zero@example.net", "r1@example.net", "q@example.net"]
     assert receipt.accepted == (0, 1, 2)
     assert [position for position, _ in receipt.refused] == [3]
 
 
 def test_twins_in_one_share_are_shown_as_they_stand() -> None:
-    sent = mail("r0@example.net", "R0@example.net", owed=(0, 1))
+    sent = mail("r-zero@example.net", "R-zero@example.net", owed=(0, 1))
     (share,) = shares(sent, 2, "test").shares
     assert share.mail is sent
     assert share.positions == (0, 1)

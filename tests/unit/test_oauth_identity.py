@@ -54,8 +54,10 @@ def of_google(**changes: Any) -> Identity:
 
 
 def test_an_account_of_microsoft() -> None:
-    assert of_entra() == Identity("2198353e", TENANT, "anna@acme.example", "Anna")
-    assert of_entra(email="a.smith@acme.example").email == "a.smith@acme.example"
+    assert of_entra() == Identity("2198353e", TENANT, "anna@acme.example", "Anna", mailbox_known=False)
+    told = Identity("2198353e", TENANT, "a.smith@acme.example", "Anna")
+    assert of_entra(email="a.smith@acme.example") == told
+    assert not of_entra(email="").mailbox_known
     assert of_entra(preferred_username="anna", upn="anna@acme.example").email == "anna@acme.example"
     assert of_entra(preferred_username=None).email == ""
     assert of_entra(name="Anna\nBcc: x").name == ""

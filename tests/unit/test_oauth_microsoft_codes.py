@@ -4,6 +4,7 @@ import pytest
 
 from config.oauth import microsoft_codes
 from config.oauth.codes import ERRORS, Refusal
+from config.oauth.consents import at_the_code
 from config.oauth.microsoft_codes import classify
 from config.oauth.replies import refusal
 from config.oauth.wire import Reply
@@ -16,7 +17,7 @@ GONE = "50034 50057 50053 51004 90002 7000112 70001 1000031"
 OURS = "7000215 7000222 700027 7000218 50012"
 OUR_SETTINGS = "70011 50011 50194 9001023"
 PASSING = "50033 50087 90006 90012 90024 90033 90055 90090 80002"
-OUR_FAULT = "54005 700005 50148 501481"
+OUR_FAULT = "54005 700005 50148 501481 700024"
 
 ROWS = [
     *((number, AccountProblem, Code.RECONNECTION_NEEDED) for number in RECONNECT.split()),
@@ -140,3 +141,10 @@ def test_an_app_of_the_organization_may_lack_consent_or_meet_a_policy() -> None:
 
 def test_errors_of_the_tables_may_be_shown() -> None:
     assert {row.when for row in microsoft_codes.ERROR_ROWS} <= ERRORS
+
+
+@pytest.mark.parametrize("own_app", [True, False])
+def test_an_assertion_out_of_its_time_is_our_clocks_fault_whosever_app_it_is(*, own_app: bool) -> None:
+    found = classify(said("700024", "invalid_client"), own_app=own_app)
+    assert (found.error, found.code, found.detail) == (PlatformProblem, Code.INTERNAL_ERROR, "AADSTS700024")
+    assert isinstance(at_the_code(found), PlatformProblem), "and not that of the person who connects"

@@ -1,6 +1,7 @@
 """Answers of token endpoints, read: refusals, waits and spans, however odd."""
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,12 @@ def test_numbers_come_from_the_list_or_else_from_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(3599, 3599.0), ("3599", 3599.0), (1.5, 1.5), (None, 7.0), ("soon", 7.0), (-1, 7.0)]
+    ("value", "expected"),
+    [
+        *[(3599, 3599.0), ("3599", 3599.0), ("3600.5", 3600.5), (1.5, 1.5)],
+        *[(None, 7.0), ("", 7.0), ("soon", 7.0), ([], 7.0), (True, 7.0), (math.nan, 7.0), (10**400, 7.0)],
+        *[(0, 60.0), (-1, 60.0), (-math.inf, 60.0), (1e12, 86_400.0), (math.inf, 86_400.0)],
+    ],
 )
 def test_a_span_is_read_as_it_was_meant(value: object, expected: float) -> None:
     assert seconds(value, 7.0) == expected

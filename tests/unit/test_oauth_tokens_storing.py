@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from config.errors import StoreUnavailable
 from config.oauth.tokens import Tokens
 from config.oauth.tokens_values import TokenPolicy
 from config.oauth.values import Provider
@@ -142,12 +143,50 @@ async def test_after_a_crash_that_lost_a_rotation_somebody_must_connect_again(
     assert len(service.calls) == 2
 
 
+@pytest.mark.parametrize("seconds", [61, 75, 90, 130])
+async def test_a_grant_is_not_declared_dead_while_another_replica_holds_its_new_token(
+    time: Time, grants: MemoryGrants, service: TokenService, seconds: float
+) -> None:
+    grants.add()
+    one, other = replica(time, grants, service), replica(time, grants, service, "other")
+    down = False
+
+    async def before() -> None:
+        await asyncio.sleep(0)
+        if down:
+            raise StoreUnavailable("away")
+
+    async def outage() -> None:
+        nonlocal down
+        await time.wait(0.3)  # the refresh is under way
+        down = True
+        await time.wait(seconds)
+        down = False
+
+    async def ask(tokens: Tokens) -> str:
+        while True:
+            try:
+                return await tokens.source("g1").token()
+            except PlatformProblem:
+                await time.wait(5)
+
+    async def late() -> str:
+        await time.wait(1)
+        return await ask(other)
+
+    grants.before = before
+    _, first, second = await time.drive(asyncio.gather(outage(), ask(one), late()))
+    assert first == second
+    assert grants.cells["g1"].row.dead is None
+
+
 async def test_a_rotation_that_comes_late_is_stronger_than_a_death(
     time: Time, grants: MemoryGrants, service: TokenService
 ) -> None:
     """The lease ran out while the store was away; another replica met the used token and declared the grant dead."""
     grants.add()
-    slow, other = replica(time, grants, service, "slow"), replica(time, grants, service, "other")
+    slow, hasty = replica(time, grants, service, "slow"), TokenPolicy(flush_most=0.0, margin=0.0)
+    other = Tokens(grants, {Provider.MICROSOFT: service}, holder="other", policy=hasty, world=time.world())
     flight = asyncio.ensure_future(slow.source("g1").token())
     while not service.calls:
         await time.drive(time.wait(0.01))
@@ -202,6 +241,41 @@ async def test_idle_grants_wait_while_the_provider_is_away(
     tokens = replica(time, grants, service)
     done = await time.drive(tokens.refresh_idle())
     assert len(done) == len(service.calls) == 1
+
+
+async def test_idle_grants_that_always_fail_keep_no_other_from_its_turn(
+    time: Time, grants: MemoryGrants, service: TokenService
+) -> None:
+    for number in range(6):
+        grants.add(f"g{number}", refresh_token=Secret(f"r{number}"))
+        grants.cells[f"g{number}"].refreshed_at = time.now + number
+    time.now += 61 * DAY
+    service.valid = {"r5"}
+    grants.sealed_otherwise = {"g0", "g1"}
+    service.script.extend([Temporary(Code.UNKNOWN_REPLY, "an unknown error")] * 3)
+    tokens = replica(time, grants, service)
+    rounds = [await time.drive(tokens.refresh_idle(2)) for _ in range(3)]
+    assert [[idle.grant for idle in done] for done in rounds] == [[], ["g2", "g3"], ["g4", "g5"]]
+    assert rounds[2][1].failure is None
+    for _ in range(12):
+        time.now += 3600
+        await time.drive(tokens.refresh_idle(50))
+    assert service.calls.count("r2") > 1, "it is tried again some time"
+
+
+async def test_a_provider_that_is_away_keeps_no_grant_of_another_from_its_turn(
+    time: Time, grants: MemoryGrants, service: TokenService
+) -> None:
+    google = TokenService(time.wait)
+    for number in range(4):
+        grants.add(f"g{number}", provider=Provider.GOOGLE if number % 2 else Provider.MICROSOFT)
+    time.now += 61 * DAY
+    service.script.extend([Temporary(Code.SIGN_IN_UNAVAILABLE)] * 9)
+    google.rotates = False
+    both = {Provider.MICROSOFT: service, Provider.GOOGLE: google}
+    tokens = Tokens(grants, both, holder="one", world=time.world())
+    done = await time.drive(tokens.refresh_idle())
+    assert [(idle.grant, idle.failure is None) for idle in done] == [("g0", False), ("g1", True), ("g3", True)]
 
 
 async def test_closing_waits_for_what_is_under_way(time: Time, grants: MemoryGrants, service: TokenService) -> None:

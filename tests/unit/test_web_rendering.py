@@ -14,6 +14,7 @@ from config.web import rendering
 from config.web.assets import Assets
 from config.web.errors import NOT_FOUND
 from config.web.forms import EMPTY, Field, listed, smtp_view
+from config.web.offers import MICROSOFT
 from config.web.rendering import TEMPLATES, page, pieces
 from config.web.views import NOTICES, Notice, Shell
 from config.web.views_small import VerifyView
@@ -167,3 +168,27 @@ def test_static_files_change_their_address_with_their_content(tmp_path: Path) ->
 
 def test_unknown_fields_are_not_listed() -> None:
     assert [one.target for one in listed([("nonsense", "x"), ("port", "y")])] == ["port"]
+
+
+@pytest.mark.parametrize(
+    ("language", "minutes", "said"),
+    [
+        ("en", 1, "again in 1 minute."),
+        ("en", 7, "again in 7 minutes."),
+        ("fr", 1, "dans 1 minute."),
+        ("fr", 7, "dans 7 minutes."),
+    ],
+)
+def test_the_minutes_stand_in_the_right_form(language: str, minutes: int, said: str) -> None:
+    shell = Shell(organization="acme", notice=Notice("warning", "There were too many tests in a short time.", minutes))
+    assert said in page("base.html", language, shell=shell)
+
+
+def test_the_page_that_leads_elsewhere_leads_there_and_nowhere_else() -> None:
+    """Whatever an address has in it: at once by itself, and by a link; and it has no form of ours."""
+    url = "https://login.example/authorize?a=1&b=%20;url=x,'\"><b>&amp;c"
+    structure = Structure(page("leaving.html", "en", shell=Shell(), offer=MICROSOFT, url=url))
+    refreshes = [one["content"] for one in structure.all("meta") if one.get("http-equiv") == "refresh"]
+    assert refreshes == [f"0; url={url}"]
+    assert url in [one["href"] for one in structure.all("a")]
+    assert structure.all("form") == structure.all("b") == []

@@ -224,8 +224,6 @@ class ProviderSandbox(Server, Generic[A]):
                 if one.transport is not None:
                     one.transport.abort()
             await self._runner.cleanup()
-        for _ in range(5):
-            await asyncio.sleep(0)  # connections that were reset within their handshake, which the runner does not know
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
