@@ -55,7 +55,7 @@ def test_a_suspended_account_is_tried_again_when_its_time_has_come():
     assert not route.platform
 
 
-ACCOUNTS = {
+ACCOUNTS: dict[TransportKind, TransportSettings] = {
     TransportKind.SMTP: SmtpSettings("mail.acme.example", 587, Security.STARTTLS),
     TransportKind.MICROSOFT365: Microsoft365Settings("grant", "notify@acme.example"),
     TransportKind.GMAIL: GmailSettings("grant", "notify@acme.example"),
