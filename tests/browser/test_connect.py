@@ -179,6 +179,28 @@ async def test_google_with_a_permission_ticked_off_and_then_not(
     assert found_in("\n".join(kept), boxes.google.grants.given) == []
 
 
+async def test_a_session_that_ends_during_the_consent_leaves_no_code_in_the_history(
+    new_page: NewPage, pages: WebProcess, boxes: Sandboxes, screenshot: Screenshot
+) -> None:
+    page = await arrive(new_page, pages, Someone("ms-signed-out"))
+    await page.goto(f"{pages.url}/settings/microsoft365")
+    await page.get_by_role("button", name="Connect with Microsoft").click()
+    await page.wait_for_url(f"{boxes.microsoft.url}/**")
+    other = await page.context.new_page()
+    await other.goto(f"{pages.url}/settings")
+    await other.get_by_role("button", name="Sign out").click()
+    came: list[str] = []
+    page.on("request", lambda request: came.append(request.url))
+    await agree_at_microsoft(page, "notifications@contoso.example")
+    assert page.url == f"{pages.url}/connection-ended"
+    await says(page, "Then connect the account once more.")
+    await screenshot(page, "connect-signed-out")
+
+    assert [address for address in came if "/oauth/microsoft/callback?code=" in address], "a code came back"
+    kept = await history_of(page)
+    assert [address for address in kept if "/oauth/" in address or "code=" in address.split("/authorize?")[0]] == []
+
+
 async def test_another_account_is_refused_or_taken_and_the_old_grant_is_ended(
     new_page: NewPage, pages: WebProcess, boxes: Sandboxes, screenshot: Screenshot
 ) -> None:

@@ -75,3 +75,8 @@ async def ask(
     elif given is not None:
         options["json" if row.api else "data"] = given
     return await site.client.request(row.method, path, headers=dict(headers), params=query, **options)
+
+
+def told(answer: httpx.Response) -> tuple[int, str | None]:
+    """Status of an answer, and where it leads."""
+    return answer.status_code, answer.headers.get("location")

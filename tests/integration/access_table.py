@@ -44,6 +44,13 @@ class Route:
         """Whether a browser needs the session's token for it."""
         return self.method not in ("GET", "HEAD")
 
+    def refused(self, status: int) -> tuple[int, str | None]:
+        """Status and target of the answer to those who may not; where providers lead to, it leads elsewhere."""
+        if not self.path.startswith("/oauth/"):
+            return status, None
+        page = "/settings/microsoft365" if "microsoft" in self.path else "/settings/google"
+        return 303, {401: "/connection-ended", 403: f"{page}?refused=not_allowed"}[status]
+
     @property
     def name(self) -> str:
         """Method and pattern."""
@@ -105,6 +112,7 @@ TABLE: Final = (
     _row("GET", "/handover", Who.PLATFORM, 303),
     _row("POST", "/handover", Who.PLATFORM, 303, body=_token),
     _row("POST", "/api/v1/sessions", Who.PLATFORM, 201, body=_token),
+    _row("GET", "/connection-ended", Who.ANYBODY, 401),
     # pages to look at
     _row("GET", "/", Who.VIEWER, 303),
     _row("GET", "/settings", Who.VIEWER, 200),

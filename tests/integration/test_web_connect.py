@@ -1,7 +1,6 @@
 """Connecting an account by its pages: to the provider and back, what comes of it, and that it is nobody else's."""
 
 import asyncio
-import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from config.choices import Status
@@ -24,7 +22,19 @@ from config.secrets import SecretBox
 from config.testing import KEY
 from config.web.offers import GOOGLE, MICROSOFT, OFFERS, Offer
 from config.web.reports import Reports
-from tests.consenting import ORIGINS, ScriptedProvider
+from tests.consenting import ScriptedProvider
+from tests.integration.connect_site import (
+    SENDER,
+    come_back,
+    connect,
+    ended,
+    get,
+    hidden,
+    leading_to,
+    leave,
+    post,
+    put_to_use,
+)
 from tests.settings_site import URL, Clock, Site, Visitor, settings_site
 from tests.waiting import eventually
 from transports.errors import Code, PlatformProblem, Temporary
@@ -43,75 +53,12 @@ async def ada(site: Site) -> Visitor:
     return await site.visitor()
 
 
-async def post(site: Site, who: Visitor, path: str, **fields: str) -> httpx.Response:
-    return await site.client.post(
-        path, headers={**who.cookie, "Origin": URL}, data={"csrf": who.session.csrf, **fields}
-    )
-
-
-async def get(site: Site, who: Visitor, path: str) -> httpx.Response:
-    return await site.client.get(path, headers=who.cookie)
-
-
-async def leave(site: Site, who: Visitor, offer: Offer, **fields: str) -> str:
-    """Goes to the provider; the state it was sent with."""
-    target = leading_to(await post(site, who, f"{offer.path}/connect", **fields))
-    assert target.startswith(f"{ORIGINS[offer.provider]}/authorize?")
-    return parse_qs(urlsplit(target).query)["state"][0]
-
-
-def leading_to(answer: httpx.Response) -> str:
-    """Where a page of ours takes the browser at once; it says so and has a link, too."""
-    assert answer.status_code == 200, answer.text
-    kept = [answer.headers[name] for name in ("referrer-policy", "cache-control")]
-    assert kept == ["no-referrer", "no-store"]
-    assert "You are being taken to " in answer.text
-    assert "<form" not in answer.text  # it would come from nowhere that has a name
-    (found,) = re.findall(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', answer.text)
-    assert f'href="{found}"' in answer.text
-    return html.unescape(found)
-
-
-async def come_back(site: Site, who: Visitor, offer: Offer, state: str, code: str = "a-code") -> httpx.Response:
-    return await site.client.get(offer.callback, headers=who.cookie, params={"code": code, "state": state})
-
-
-async def connect(site: Site, who: Visitor, offer: Offer, **fields: str) -> str:
-    """There and back; where that leads."""
-    answer = await come_back(site, who, offer, await leave(site, who, offer, **fields))
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"]
-
-
 async def candidate(site: Site) -> Grant | None:
     return await site.services.grants.candidate("acme")
 
 
-async def put_to_use(site: Site, who: Visitor, offer: Offer) -> None:
-    """Connected, tested and in use."""
-    assert await connect(site, who, offer) == offer.sender
-    page = await get(site, who, offer.sender)
-    answer = await post(site, who, offer.sender, **hidden(page.text), **SENDER)
-    assert answer.status_code == 303, answer.text
-    await ended(site, answer.headers["location"])
-
-
-async def ended(site: Site, path: str) -> None:
-    async for _ in site.services.trials.follow("acme", path.rpartition("/")[2]):
-        pass
-
-
 def revoked(provider: ScriptedProvider) -> bool:
     return provider.revoked == ["mark-of-a-secret refresh 1"]
-
-
-def hidden(page: str) -> dict[str, str]:
-    """What the form on a page has that is not typed."""
-    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
-    return {name: found[name] for name in ("grant", "version")}
-
-
-SENDER = {"sender_address": "notifications@acme.example", "sender_alias": "Acme"}
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda one: one.name)
@@ -158,17 +105,16 @@ async def test_a_state_counts_for_ten_minutes(site: Site, ada: Visitor) -> None:
 
 async def test_nobody_else_finishes_what_somebody_began(site: Site, ada: Visitor) -> None:
     """Not a stranger, a viewer, another session of the same person, another organisation, nor at another provider."""
-    for who, status in (
-        (None, 401),
-        (await site.visitor(role="viewer"), 403),
-        (await site.visitor(), 303),
-        (await site.visitor("other"), 303),
+    for who, place in (
+        (None, "/connection-ended"),
+        (await site.visitor(role="viewer"), f"{MICROSOFT.path}?refused=not_allowed"),
+        (await site.visitor(), f"{MICROSOFT.path}?refused=expired&way=api"),
+        (await site.visitor("other"), f"{MICROSOFT.path}?refused=expired&way=api"),
     ):
         state = await leave(site, ada, MICROSOFT)
         headers = who.cookie if who else {}
         answer = await site.client.get(MICROSOFT.callback, headers=headers, params={"code": "c", "state": state})
-        assert answer.status_code == status
-        assert status != 303 or "refused=expired" in answer.headers["location"]
+        assert (answer.status_code, answer.headers["location"]) == (303, place)
     state = await leave(site, ada, MICROSOFT)
     assert "refused=expired" in (await come_back(site, ada, GOOGLE, state)).headers["location"]
     assert [one.finished for one in site.providers.values()] == [[], []]
@@ -384,6 +330,7 @@ async def test_disconnecting_ends_the_grant_at_google_and_says_what_it_does_at_m
 async def test_a_revocation_that_fails_is_tried_again_later(site: Site, ada: Visitor) -> None:
     google = site.providers[Provider.GOOGLE]
     await connect(site, ada, GOOGLE)
+    await site.services.revoking.aclose()  # the round that connecting began
     google.unreachable = Temporary(Code.SIGN_IN_UNAVAILABLE)
     await site.services.grants.discard_candidate("acme")
     assert await site.services.revoking.run() == 0
@@ -415,7 +362,7 @@ async def test_a_database_that_is_away_leaves_no_code_in_the_address(site: Site,
     ways_back = [(offer, path) for offer in OFFERS for path in (offer.callback, offer.admin_callback) if path]
     for offer, path in ways_back:
         answer = await site.client.get(path, headers=ada.cookie, params={"code": "a-code", "state": "a-state"})
-        assert answer.headers["location"] == f"{offer.path}?refused=unavailable&way=api"
+        assert answer.headers["location"] == f"{offer.path}?refused=interrupted"
 
 
 async def test_the_domain_is_compared_with_the_providers_servers(site: Site, ada: Visitor) -> None:

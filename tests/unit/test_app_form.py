@@ -1,6 +1,9 @@
 """What may be entered for an app of one's own: what is right is kept, what is wrong is told by its field."""
 
+import asyncio
 import json
+import threading
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.errors import InvalidSettings
-from config.oauth.app_form import AppForm, checked, identity_of
-from config.oauth.values import Provider
+from config.oauth.app_form import AppForm, checked, checked_in_time, identity_of
+from config.oauth.values import AppCredentials, Provider
+from tests.unit.test_key_pair import mersenne
 
 CLIENT = "0F8FAD5B-D9CB-469F-A165-70867728950E"
 MAILBOX = "notifications@contoso.example"
@@ -127,6 +131,31 @@ def test_the_key_file_of_a_service_account() -> None:
 )
 def test_what_is_no_key_file_is_refused(text: str) -> None:
     assert set(problems(Provider.GOOGLE, AppForm(MAILBOX, key=text))) == {"key"}
+
+
+def test_a_key_of_16384_bits_is_refused_at_once() -> None:
+    """Whoever may fill in the form must not hold up the process: validated, such a key takes minutes."""
+    huge = mersenne(4423, 11213).decode()
+    began = time.process_time()
+    assert set(problems(Provider.GOOGLE, AppForm(MAILBOX, key=service_account(private_key=huge)))) == {"key"}
+    certificate = pair()[pair().index("-----BEGIN CERTIFICATE") :]
+    assert set(problems(Provider.MICROSOFT, microsoft(secret="", certificate=huge + certificate))) == {"certificate"}
+    assert time.process_time() - began < 0.2
+
+
+async def test_keys_are_looked_at_beside_the_event_loop_and_not_for_ever() -> None:
+    gone_on, form = threading.Event(), microsoft()
+
+    def slow(provider: Provider, form: AppForm) -> AppCredentials:
+        assert gone_on.wait(20)
+        return checked(provider, form)
+
+    looking = asyncio.create_task(checked_in_time(Provider.MICROSOFT, form, check=slow))
+    with pytest.raises(InvalidSettings) as refused:
+        await checked_in_time(Provider.GOOGLE, form, check=slow, seconds=0)
+    assert [name for name, _ in refused.value.problems] == ["key"]
+    gone_on.set()
+    assert await looking == checked(Provider.MICROSOFT, form)
 
 
 def test_another_mailbox_or_app_is_another_account() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from config.choices import TransportSettings
 from config.organizations import OrganizationSettings, Suspension, TransportKind
 from consumer.outcome import Reason
 from consumer.routing import Account, NoRoute, PlatformDefault, Route, choose
