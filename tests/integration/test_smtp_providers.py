@@ -110,6 +110,9 @@ async def test_more_connections_than_exchange_likes_lose_no_mail(providers: Prov
         except Throttled:  # when ours are closed, and the server has not noticed yet: it comes again, uncounted
             return False
 
-    await asyncio.gather(*(eventually(accepted) for _ in range(24)))
+    async def sent() -> None:
+        _: bool = await eventually(accepted)
+
+    await asyncio.gather(*(sent() for _ in range(24)))
     await sending.aclose()
     assert len(providers.microsoft.mails) == 24
