@@ -10,10 +10,11 @@ from typing import Final
 from config import (
     advice_rules_account,
     advice_rules_connected,
+    advice_rules_connected_app,
     advice_rules_connected_mail,
     advice_rules_connection,
 )
-from config.advice_rule import Rule
+from config.advice_rule import Provider, Rule
 from config.languages import N_
 from transports.errors import Code
 
@@ -162,6 +163,18 @@ _OURS: Final = (
     Rule(
         (SETTINGS_CHANGED,),
         N_(
+            "All stages passed, but meanwhile the account was given up, because it was discarded or another one was "
+            "connected after it, or the settings in use were changed. So it was not put in use."
+        ),
+        N_(
+            "Look at the settings in use now and at the history of changes. To use this account, connect it again if "
+            "it is not connected any more, then test it again."
+        ),
+        providers=(Provider.MICROSOFT_ACCOUNT, Provider.GOOGLE_ACCOUNT),
+    ),
+    Rule(
+        (SETTINGS_CHANGED,),
+        N_(
             "All stages passed, but meanwhile somebody else changed the settings. So the tested ones were not put in "
             "use."
         ),
@@ -178,6 +191,7 @@ _OURS: Final = (
 )
 
 RULES: Final = (
+    *advice_rules_connected_app.RULES,
     *advice_rules_connected.RULES,
     *advice_rules_connected_mail.RULES,
     *advice_rules_connection.RULES,

@@ -59,7 +59,8 @@ _RECONNECT: Final = (
         N_(
             "In the Google Admin console, an administrator looks for Security, Access and data control, API controls: "
             "“Manage app access” to trust the app, or, for a service account, “Domain-wide delegation” with its client "
-            "id and the permission that the card “Google” names. It can take a day. Then test again."
+            "id and the permission that the card “Google” names, for sending alone “gmail.send”. It "
+            "can take a day. Then test again."
         ),
         providers=_GOOGLE,
     ),
@@ -118,34 +119,6 @@ _REFUSED: Final = (
         (Code.PERMISSION_MISSING,),
         N_("The connection works, but the permission to send mail is missing."),
         N_("Connect the account again on the settings page and agree to the permission to send mail."),
-    ),
-    Rule(
-        (Code.APP_CREDENTIALS,),
-        N_(
-            "Microsoft does not accept your own app registration: its secret is wrong or has run out, or the app was "
-            "removed."
-        ),
-        N_(
-            "In the Microsoft Entra admin center, look for App registrations, the app, “Certificates & secrets”; make "
-            "a new secret or certificate, enter it on the settings page and test."
-        ),
-        providers=_MICROSOFT,
-    ),
-    Rule(
-        (Code.APP_CREDENTIALS,),
-        N_(
-            "Google does not accept the key of your own service account: it was removed, switched off, or is not whole."
-        ),
-        N_(
-            "In the Google Cloud console, look for IAM & Admin, Service Accounts, the account, “Keys”; make a new key, "
-            "enter it on the settings page and test."
-        ),
-        providers=_GOOGLE,
-    ),
-    Rule(
-        (Code.APP_CREDENTIALS,),
-        N_("The provider does not accept the app that your organisation registered itself."),
-        N_("Make a new secret or key for it, enter it on the settings page and test."),
     ),
 )
 

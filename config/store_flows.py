@@ -24,9 +24,10 @@ class FlowRows:
             await connection.execute(delete(oauth_flows).where(oauth_flows.c.began_at <= began_after))
             await connection.execute(insert(oauth_flows).values(**values))
 
-    async def take(self, state_hash: str) -> Values | None:
-        """Removes a row and returns it; of several who do so at once, in any process, one gets it."""
-        statement = delete(oauth_flows).where(oauth_flows.c.state_hash == state_hash).returning(*oauth_flows.c)
+    async def take(self, state_hash: str, session_hash: bytes) -> Values | None:
+        """Removes a row of this session and returns it; of several who do so at once, in any process, one gets it."""
+        mine = (oauth_flows.c.state_hash == state_hash) & (oauth_flows.c.session_hash == session_hash)
+        statement = delete(oauth_flows).where(mine).returning(*oauth_flows.c)
         async with self._store.write() as connection:
             row = (await connection.execute(statement)).first()
             return None if row is None else dict(row._mapping)

@@ -1,17 +1,16 @@
 """What an administrator may enter for an app of the organisation's own, checked field by field. No store, no client.
 
-Whether the provider takes it is for a test to say. Every sentence is the second half of one that begins with the
+Whether the provider takes it is for a test to say. Keys are looked at as far as costs nothing
+(:mod:`config.key_pair`). Every sentence is the second half of one that begins with the
 field's name. Nothing that was entered is repeated.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from config import addresses, key_pair
 from config.errors import InvalidSettings
@@ -20,8 +19,10 @@ from config.oauth.values import AppCredentials, Identity, Provider
 from config.secrets import Secret
 
 LONGEST_SECRET: Final = 1000
-LONGEST_FILE: Final = 20_000
-"""The most characters of a certificate with its key, or of a service account's key."""
+LONGEST_FILE: Final = key_pair.LONGEST
+"""The most characters of a certificate with its key, or of a service account's key, which has no chain."""
+CHECK_SECONDS: Final = 5.0
+"""How long what was entered is looked at, in a thread of its own."""
 
 _GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NOT_ONE_TENANT: Final = frozenset({"common", "organizations", "consumers"})
@@ -38,9 +39,11 @@ _ONE_OF_BOTH: Final = N_("must be left empty when a certificate is given")
 _TEXT: Final = N_("must not have control characters or more than 1000 characters")
 _NOT_THE_SECRET: Final = N_("is the secret’s ID, not its value: the value is shown once, right after it was made")
 _PEM: Final = N_(
-    "must have an RSA private key that is not encrypted and its certificate, both in PEM form, one after the other"
+    "must have an RSA private key of 2048 to 4096 bits that is not encrypted and its certificate, both in PEM form, one"
+    " after the other"
 )
 _JSON: Final = N_("must be the whole JSON file that Google Cloud made for the key of a service account")
+_TOO_SLOW: Final = N_("could not be looked at in time: enter it again, or make another one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,36 @@ class AppForm:
     key: str = field(default="", repr=False)
 
 
+_SUBJECT: Final = "app"
+Check = Callable[[Provider, AppForm], AppCredentials]
+
+
 def identity_of(credentials: AppCredentials) -> Identity:
     """The account that such an app sends for: its mailbox, by this app."""
-    subject = f"app:{credentials.client_id}:{credentials.mailbox.lower()}"
+    subject = f"{_SUBJECT}:{credentials.client_id}:{credentials.mailbox.lower()}"
     return Identity(subject, credentials.tenant, credentials.mailbox)
+
+
+def client_id_of(identity: Identity) -> str:
+    """The client id of the app that such an account is sent for by; empty for a person's."""
+    kind, _, rest = identity.subject.partition(":")
+    return rest.partition(":")[0] if kind == _SUBJECT else ""
+
+
+async def checked_in_time(
+    provider: Provider, form: AppForm, *, check: Check | None = None, seconds: float = CHECK_SECONDS
+) -> AppCredentials:
+    """The same as :func:`checked`, beside the event loop and within so many seconds.
+
+    Raises:
+        InvalidSettings: with every problem at once, or when the time was over.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.to_thread(check or checked, provider, form)
+    except TimeoutError:
+        name = "key" if provider is Provider.GOOGLE else "certificate"
+        raise InvalidSettings([(name, _TOO_SLOW)]) from None
 
 
 def checked(provider: Provider, form: AppForm) -> AppCredentials:
@@ -147,9 +176,7 @@ def _service_account(text: str) -> str:
     if not all(isinstance(known.get(name), str) and known[name] for name in names):
         raise ValueError(_JSON)
     try:
-        key = load_pem_private_key(known["private_key"].encode("ascii"), password=None)
-    except Exception:  # noqa: BLE001 - whatever the library makes of it: its errors may repeat what is in the key
+        key_pair.rsa_key(known["private_key"].encode("ascii"))
+    except ValueError:
         raise ValueError(_JSON) from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError(_JSON)
     return text

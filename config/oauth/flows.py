@@ -86,12 +86,13 @@ class Flows:
     async def take(self, state: str, session_token: str) -> Flow | None:
         """The flow of a state, which is then used up whatever comes of it.
 
-        ``None`` for one that is unknown, used, too old or of another session; which of these is not told.
+        ``None`` for one that is unknown, used, too old or of another session; which of these is not told. One of
+        another session stays: whoever came across its address must not be able to spoil it.
         """
         if not 0 < len(state) <= _LONGEST:
             return None
-        row = await self._rows.take(_hash(state).hex())
-        if row is None or self._now() - row["began_at"] >= LASTS or row["session_hash"] != _hash(session_token):
+        row = await self._rows.take(_hash(state).hex(), _hash(session_token))
+        if row is None or self._now() - row["began_at"] >= LASTS:
             return None
         try:
             flow = self._box.open(row["flow_sealed"], row["organization"], field_of(row["state_hash"]))

@@ -12,7 +12,7 @@ from typing import Any, Final
 from google.oauth2.credentials import Credentials
 from google_auth_oauthlib.flow import Flow
 
-from config.oauth import consents, google_codes
+from config.oauth import consents, google_codes, issuers
 from config.oauth.google_app import service_account_of
 from config.oauth.google_http import CallRequest, Google, Refused
 from config.oauth.google_identity import identity
@@ -103,6 +103,7 @@ class GoogleProvider:
             raise ConsentRefused("invalid", "another way")
         if not hmac.compare_digest(str(kept.get("state", "")).encode(), query.get("state", "").encode()):
             raise ConsentRefused("invalid", "state")
+        issuers.google(query, self._urls.auth)
         code = query.get("code")
         if not code:
             raise _came_back(query)

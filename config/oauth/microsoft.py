@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from config.oauth import consents, microsoft_codes
+from config.oauth import consents, issuers, microsoft_codes
 from config.oauth.microsoft_app import Entra, EntraApp, Got, Refused, claims, scopes
 from config.oauth.microsoft_http import Documents
 from config.oauth.microsoft_identity import identity
@@ -103,6 +103,7 @@ class MicrosoftProvider:
             raise ConsentRefused("invalid", "another way")
         if not hmac.compare_digest(str(began.get("state", "")).encode(), query.get("state", "").encode()):
             raise ConsentRefused("invalid", "state")
+        issuers.microsoft(query, self._authority)
         if not query.get("code"):
             raise self._came_back(query)
         asked = self._asked(way)

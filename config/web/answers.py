@@ -1,6 +1,7 @@
 """A problem as an answer: ``application/problem+json`` (RFC 9457) for the API, else a page in the reader's language.
 
-Should the page itself fail, a bare one in English needs no template.
+What a provider sends a browser back with is answered elsewhere (:mod:`config.web.returning`). Should the page itself
+fail, a bare one in English needs no template.
 """
 
 import html
@@ -13,7 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from config.languages import Texts, texts
 from config.logs import get_logger
-from config.web import rendering
+from config.web import rendering, returning
 from config.web.access import ADMINISTRATOR, language_of, session_of
 from config.web.errors import Problem, WebProblem
 from config.web.views import Shell
@@ -31,6 +32,8 @@ _BARE: Final = (
 def answer(request: Request, fault: WebProblem, *, incident: str = "") -> Response:
     """The answer to a request that met a problem; ``incident`` is what the log has it under."""
     request.state.problem = fault.problem.code
+    if (elsewhere := returning.onward(request, fault.problem, incident)) is not None:
+        return elsewhere
     spoken = texts(language_of(request))
     if request.url.path.startswith(API):
         return _json(fault, spoken, incident)

@@ -44,7 +44,7 @@ class ProblemOut(BaseModel):
     errors: list[MistakeOut] | None = None
     """The fields that are wrong, if it is about fields."""
     test: str | None = None
-    """The `id` of the test that is running, if it is about that."""
+    """The `id` of the test that it is about, such as the one that is running."""
     retry_after: int | None = None
     """In how many seconds it may be tried again, as in the header `Retry-After`."""
     incident: str | None = None

@@ -63,8 +63,15 @@ WRONG_CODE: Final = Problem(
     422,
     "wrong_code",
     N_("This is not the code"),
-    N_("It is not the code of a test mail of the settings in use, or it was used before."),
+    N_("It is not the code of a test mail of the settings in use."),
     N_("Look at the newest test mail, or test the settings once more."),
+)
+CODE_USED: Final = Problem(
+    409,
+    "code_used",
+    N_("The code was taken before"),
+    N_("It was entered before, and the settings in use are verified by it, so nothing was done."),
+    N_("There is nothing left to do."),
 )
 NOT_CONFIRMED: Final = Problem(
     422,

@@ -76,18 +76,23 @@ async def get_test(id: Annotated[str, _ID], session: SignedIn, services: TheServ
     "/verification",
     operation_id="verify",
     summary="Confirm that the test mail arrived",
-    responses=wrong.documented(*wrong.CHANGE, *wrong.BODY, wrong.WRONG_CODE, wrong.TOO_MANY_CODES),
+    responses=wrong.documented(*wrong.CHANGE, *wrong.BODY, wrong.WRONG_CODE, wrong.CODE_USED, wrong.TOO_MANY_CODES),
 )
 async def verify(body: VerificationIn, session: Administrator, services: TheServices, texts: TheTexts) -> TestOut:
     """Takes the code of a test mail; the settings it was sent with are then verified.
 
-    A code counts once, for 7 days, and as long as those settings are in use.
+    A code counts once, for 7 days, and as long as those settings are in use. One that was taken before is told from a
+    wrong one.
     """
     with wrong.told(texts):
         trial = await services.trial_rows.confirm(session.organization, body.code, actor_of(session))
-    if trial is None:
-        raise ApiProblem(wrong.WRONG_CODE)
-    return api_views.test_out(trial, texts)
+    if trial is not None:
+        return api_views.test_out(trial, texts)
+    taken = await services.trial_rows.confirmed(session.organization, body.code)
+    summary = await services.organizations.describe(session.organization)
+    if taken and summary and summary.version == taken.version:
+        raise ApiProblem(wrong.CODE_USED, test=taken.id)
+    raise ApiProblem(wrong.WRONG_CODE)
 
 
 async def _try(settings: SmtpSettingsIn, session: Session, services: Services, language: str) -> Trial:

@@ -218,7 +218,7 @@ def _problem(trial: Trial, texts: Texts) -> tests.TestProblemOut | None:
     code = trial.problem or (INTERRUPTED if trial.state is TrialState.INTERRUPTED else "")
     if not code:
         return None
-    advice = advise(code)
+    advice = advise(code, kind=trial.kind)
     return tests.TestProblemOut(
         code=code, meaning=texts.sentence(advice.meaning), next_step=texts.sentence(advice.next_step)
     )

@@ -1,7 +1,5 @@
 """Where an administrator arrives from the platform: a token becomes a session, and the settings are next."""
 
-from typing import Final
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -9,12 +7,9 @@ from config.web import cookies
 from config.web.errors import NOT_A_VISIT, WebProblem
 from config.web.forms import entered
 from config.web.services import services_of
+from config.web.visits import is_visit
 
 router = APIRouter(include_in_schema=False)
-
-_AHEAD: Final = ("sec-purpose", "purpose", "x-moz", "x-purpose")
-"""Where browsers and their helpers say that a page is fetched before anybody asked for it."""
-_WORDS: Final = ("prefetch", "preview", "prerender")
 
 
 @router.get("/handover")
@@ -34,7 +29,7 @@ async def arrive_by_form(request: Request) -> Response:
 
 
 async def _enter(request: Request, token: str) -> Response:
-    if not _is_visit(request):
+    if not is_visit(request):
         raise WebProblem(NOT_A_VISIT)
     services = services_of(request)
     opened, _ = await services.handover.open(token)
@@ -44,13 +39,3 @@ async def _enter(request: Request, token: str) -> Response:
     response = RedirectResponse("/settings", status_code=303)
     response.headers.append("Set-Cookie", cookies.keeping(opened))
     return response
-
-
-def _is_visit(request: Request) -> bool:
-    """Whether a person opens it as a page; a token must not be used up by a browser that only looks ahead.
-
-    Anything but success makes a browser ask again when the person really goes there.
-    """
-    headers = request.headers
-    ahead = any(word in headers.get(name, "").lower() for name in _AHEAD for word in _WORDS)
-    return not ahead and headers.get("sec-fetch-dest", "document") == "document"

@@ -13,8 +13,8 @@ from config.web.views import Notice
 CHANGED = Notice(
     "warning",
     N_(
-        "Somebody else changed the settings or the connection while you were at this form, so nothing was saved. Look"
-        " at what is in use now, then save it again."
+        "The settings in use were changed while you were at this form, so nothing was saved. Look at what is in use"
+        " now, then save it again."
     ),
 )
 
@@ -26,6 +26,8 @@ class Connected:
     summary: Summary | None
     active: Grant | None
     candidate: Grant | None
+    newest: Grant | None = None
+    """The candidate, at whatever provider."""
 
     @property
     def version(self) -> int:
@@ -48,7 +50,7 @@ async def connected(visit: Visit, offer: Offer) -> Connected:
         services.grants.active(organization),
         services.grants.candidate(organization),
     )
-    return Connected(summary, _of(offer, active), _of(offer, candidate))
+    return Connected(summary, _of(offer, active), _of(offer, candidate), candidate)
 
 
 def _of(offer: Offer, grant: Grant | None) -> Grant | None:

@@ -23,12 +23,13 @@ from config.web.answers import API, answer
 from config.web.clients import client_address
 from config.web.errors import WebProblem
 from config.web.limits import Limit, Limits, address_key
+from config.web.returning import ENDED
 from config.web.services import Services
 
 log = get_logger(__name__)
 
 PROBES: Final = frozenset({"/livez", "/readyz"})
-OPEN: Final = PROBES | {"/api/v1/openapi.json"}
+OPEN: Final = PROBES | {"/api/v1/openapi.json", ENDED}
 """Addresses for everybody, besides the static files."""
 HAND_OVER: Final = frozenset({"/handover", "/api/v1/sessions"})
 """Where a stranger shows a token of the platform."""

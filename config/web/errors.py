@@ -70,6 +70,16 @@ SIGN_IN_TO_CONFIRM: Final = Problem(
         " and the code is filled in."
     ),
 )
+CONNECTION_ENDED: Final = Problem(
+    401,
+    "sign_in_needed",
+    N_("The connection was not finished"),
+    N_(
+        "When the provider sent you back there was no sign-in here, or it had ended meanwhile, so nothing was"
+        " connected."
+    ),
+    N_("Open the e-mail settings from your platform again: it signs you in. Then connect the account once more."),
+)
 HANDOVER_REFUSED: Final = Problem(
     401,
     "handover_refused",
@@ -83,6 +93,13 @@ NOT_A_VISIT: Final = Problem(
     N_("The sign-in link was not opened"),
     N_("A sign-in link counts only when a person opens it in a window of its own."),
     N_("Open the e-mail settings from your platform again: it makes a new link."),
+)
+NOT_COME_BACK: Final = Problem(
+    403,
+    "not_a_visit",
+    N_("The connection was not finished"),
+    N_("What a provider sends back counts only when a person comes back with it in a window of its own."),
+    N_("Connect the account once more."),
 )
 ADMINISTRATOR_NEEDED: Final = Problem(
     403,

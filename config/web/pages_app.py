@@ -23,14 +23,16 @@ def _routes(offer: Offer) -> None:
         in_use = active is not None and active.method is Method.APP
         values = {"way": way_of(visit.request.query_params).value}
         if active is not None and in_use:
-            values |= {"way": active.way.value, "mailbox": active.identity.email, "tenant": active.identity.tenant}
+            known = active.identity
+            values |= {"way": active.way.value, "mailbox": known.email, "tenant": known.tenant}
+            values["client_id"] = app_form.client_id_of(known)
         return visit.page("app.html", view=app_view(offer, values, in_use=in_use))
 
     @router.post(offer.app)
     async def save(visit: Change, fields: Fields) -> Response:
         """Keeps the app sealed, not in use; the sender is next."""
         try:
-            credentials = app_form.checked(offer.provider, entered_app(fields))
+            credentials = await app_form.checked_in_time(offer.provider, entered_app(fields))
         except InvalidSettings as error:
             view = app_view(offer, fields, in_use=False, problems=error.problems)
             return visit.page("app.html", status=UNPROCESSABLE, view=view)

@@ -1,7 +1,8 @@
 """Where a provider sends the browser back to: what it brought counts once, for the session that went there.
 
-Whatever comes of it, the answer leads to an address without the query: the browser keeps that one in its history. The
-query is read here alone and never written anywhere.
+Whatever comes of it, the answer leads to an address without the query, that of a problem, too
+(:mod:`config.web.returning`): the browser keeps that one in its history. The query is read here alone and never written
+anywhere.
 """
 
 from collections.abc import Mapping
@@ -9,15 +10,17 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from config.errors import StoreUnavailable
 from config.logs import get_logger
 from config.oauth.flows import Flow, Purpose
 from config.oauth.provider import ConsentRefused
 from config.oauth.values import Method, Way
+from config.web import errors
 from config.web.access import token_of
+from config.web.errors import WebProblem
 from config.web.offers import OFFERS, Offer
 from config.web.pages_connect import problem_of, refused
 from config.web.pages_context import Change, Visit, see
+from config.web.visits import is_visit
 from transports.errors import DeliveryError
 
 log = get_logger(__name__)
@@ -33,12 +36,8 @@ def _route(offer: Offer) -> None:
         leaves; any other is a candidate until its sender was tried.
         """
         query = _query(visit)
-        try:
-            flow = await _flow(visit, offer, query, Purpose.CONNECT)
-            return await _finish(visit, offer, flow, query) if flow else _expired(offer)
-        except StoreUnavailable:
-            # The page of this error would leave the code in the address bar.
-            return refused(offer, "unavailable", way=Way.API)
+        flow = await _flow(visit, offer, query, Purpose.CONNECT)
+        return await _finish(visit, offer, flow, query) if flow else _expired(offer)
 
 
 def _admin_route(offer: Offer) -> None:
@@ -50,10 +49,7 @@ def _admin_route(offer: Offer) -> None:
         was given is not so much as proof of that: whether it was, signing in will show.
         """
         query = _query(visit)
-        try:
-            flow = await _flow(visit, offer, query, Purpose.ADMIN_CONSENT)
-        except StoreUnavailable:
-            return refused(offer, "unavailable", way=Way.API)
+        flow = await _flow(visit, offer, query, Purpose.ADMIN_CONSENT)
         if flow is None:
             return _expired(offer)
         if "error" in query:
@@ -68,7 +64,13 @@ for _offer in OFFERS:
 
 
 def _query(visit: Visit) -> Mapping[str, str]:
-    """The query, nothing of it if a name stands twice: no provider does that."""
+    """The query, nothing of it if a name stands twice: no provider does that.
+
+    Raises:
+        WebProblem: nobody came; a browser only looks ahead, and nothing may be used up.
+    """
+    if not is_visit(visit.request):
+        raise WebProblem(errors.NOT_COME_BACK)
     items = visit.request.query_params.multi_items()
     return dict(items) if len({name for name, _ in items}) == len(items) else {}
 

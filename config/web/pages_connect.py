@@ -125,7 +125,7 @@ async def _view(visit: Visit, offer: Offer) -> ConnectView:
         sender=shown_mailbox(now.summary.sender) if account and now.summary else "",
         attention=bool(account and now.summary and now.summary.suspended_code),
         waiting=account_of(now.candidate) if now.candidate else None,
-        refusal=refusal_of(query.get("refused", ""), offer, query.get("number", "")),
+        refusal=refusal_of(query.get("refused", ""), offer, query.get("number", ""), query.get("incident", "")),
     )
 
 

@@ -47,8 +47,8 @@ def _routes(offer: Offer) -> None:
         """Begins to try the account with this sender."""
         now = await connected(visit, offer)
         grant = now.candidate or now.active
-        if grant is None:
-            return see(offer.path, done="changed")
+        if grant is None or fields.get("grant") != grant.id:
+            return _gone(offer, now, fields)
         return await _begin(visit, offer, now, grant, fields)
 
 
@@ -56,9 +56,16 @@ for _offer in OFFERS:
     _routes(_offer)
 
 
+def _gone(offer: Offer, now: Connected, fields: Mapping[str, str]) -> Response:
+    """The account of a form is not the one any more: why, where accounts are connected."""
+    if forms.version(fields) != now.version:
+        return see(offer.path, done="changed")
+    # What is in use is as it was, so the account was one that waited. It may have been given up by anybody, or by
+    # the same person in another window.
+    return see(offer.path, done="replaced" if now.newest else "given-up")
+
+
 async def _begin(visit: Visit, offer: Offer, now: Connected, grant: Grant, fields: Mapping[str, str]) -> Response:
-    if fields.get("grant") != grant.id:
-        return _form(visit, offer, now, grant, fields, notice=CHANGED, status=CONFLICT)
     try:
         trial = await visit.services.trials.start_provider(
             visit.organization,

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from config.languages import LANGUAGES
-from config.web import cookies, rendering
+from config.web import cookies, errors, rendering
 from config.web.access import SignedIn, language_of
+from config.web.errors import WebProblem
 from config.web.pages_context import Fields, see
+from config.web.returning import ENDED
 from config.web.services import services_of
 from config.web.views import Shell
 
@@ -38,3 +40,9 @@ async def sign_out(request: Request, _: SignedIn) -> Response:
     answer = HTMLResponse(rendering.page("signed_out.html", language, shell=Shell()))
     answer.headers.append("Set-Cookie", cookies.forgetting())
     return answer
+
+
+@router.get(ENDED)
+async def connection_ended() -> Response:
+    """For somebody who came back from a provider and was not signed in any more: open to everybody."""
+    raise WebProblem(errors.CONNECTION_ENDED)

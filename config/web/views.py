@@ -17,12 +17,13 @@ LANGUAGE_NAMES: Final = {"en": "English", "fr": "Français"}
 class Notice:
     """A sentence at the top of a page; ``tone`` is ``ok``, ``info``, ``warning`` or ``bad``.
 
-    ``minutes`` (0: not said) is how long a test has to be waited for.
+    ``minutes`` (0: not said) is how long a test has to be waited for; ``test``: a test is what should come next.
     """
 
     tone: str
     text: str
     minutes: int = 0
+    test: bool = False
 
 
 NOTICES: Final[Mapping[str, Notice]] = {
@@ -32,7 +33,26 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "verified": Notice("ok", N_("Confirmed: the test mail arrived, so these settings are verified.")),
     "checked": Notice("ok", N_("The domain was looked up again.")),
     "reconnected": Notice(
-        "ok", N_("Connected again: mail that waited leaves from now on. Send a test mail if you want to be sure.")
+        "ok",
+        N_(
+            "Connected again: mail that waited is tried from now on. If the account still has a problem, this page will"
+            " say so; “Send a test mail” tells at once."
+        ),
+        test=True,
+    ),
+    "replaced": Notice(
+        "warning",
+        N_(
+            "Nothing was saved: the account that you were at was given up, because another one was connected after it."
+            " Connect it again if it is the one that shall send."
+        ),
+    ),
+    "given-up": Notice(
+        "warning",
+        N_(
+            "Nothing was saved: the account that you were at was given up meanwhile. Connect it again if it is the one"
+            " that shall send."
+        ),
     ),
     "account-discarded": Notice("ok", N_("The account was given up. What is in use stays as it was.")),
     "administrator-agreed": Notice(
@@ -44,7 +64,7 @@ NOTICES: Final[Mapping[str, Notice]] = {
         "bad", N_("The stored settings cannot be read, so nothing was tested. Tell the platform’s operator.")
     ),
     "changed": Notice(
-        "warning", N_("Somebody else changed the settings meanwhile, so nothing was done. Look at them once more.")
+        "warning", N_("The settings were changed meanwhile, so nothing was done. Look at them once more.")
     ),
 }
 """What an address may ask a page to say (``?done=…``): a closed set, never text from the address itself."""

@@ -1,5 +1,6 @@
 """Connecting an account, as it is shown: what a permission allows, whose account it is, and what went wrong."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,7 @@ from config.languages import N_, Sentence
 from config.oauth.values import Method, Provider, Way
 from config.web.forms import Field, Problem
 from config.web.offers import Offer
+from config.web.returning import INTERRUPTED, INVALID, NOT_ALLOWED, TOO_MANY
 from config.web.views import Notice
 from transports.errors import Code
 
@@ -86,13 +88,17 @@ def account_in_use(summary: Summary | None, offer: Offer) -> Account | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing was connected; ``number`` is the provider's own, ``ask_admin`` offers an administrator's consent."""
+    """Why nothing was connected; ``number`` is the provider's own, ``ask_admin`` offers an administrator's consent.
+
+    ``incident`` is what the log has a mistake of ours under.
+    """
 
     headline: str
     meaning: str
     next_step: str
     number: str = ""
     ask_admin: bool = False
+    incident: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class OtherAccountView:
     sender: str
 
 
+_INCIDENT: Final = re.compile(r"[0-9a-f]{1,32}")
 _AGAIN: Final = N_("Connect again on this page.")
 _REFUSALS: Final[Mapping[str, tuple[str, str, str]]] = {
     "declined": (
@@ -173,7 +180,7 @@ _REFUSALS: Final[Mapping[str, tuple[str, str, str]]] = {
         N_("A sign-in at {company} counts once, and for ten minutes. This one was too old, or was used already."),
         _AGAIN,
     ),
-    "invalid": (
+    INVALID: (
         N_("Nothing was connected"),
         N_("What came back from {company} does not belong to a connection that was begun here, in this sign-in."),
         N_("Begin again on this page, and stay in the same browser."),
@@ -187,6 +194,21 @@ _REFUSALS: Final[Mapping[str, tuple[str, str, str]]] = {
         N_("Nothing was connected"),
         N_("{company} does not accept the platform’s own app. You did nothing wrong."),
         N_("Tell the platform’s operator; until it is mended, no account can be connected here."),
+    ),
+    NOT_ALLOWED: (
+        N_("Nothing was connected"),
+        N_("You may look at these settings, but not connect an account at {company}."),
+        N_("Ask an administrator of your organisation to do it."),
+    ),
+    TOO_MANY: (
+        N_("The connection was not finished"),
+        N_("There were too many requests in a short time, so what came back from {company} was not looked at."),
+        N_("Wait a minute, then connect again."),
+    ),
+    INTERRUPTED: (
+        N_("The connection was not finished"),
+        N_("Something went wrong here when {company} sent you back. You did nothing wrong."),
+        N_("Connect again in a moment. If it happens again, tell the platform’s operator."),
     ),
     "not_agreed": (
         N_("No administrator’s agreement came back"),
@@ -202,8 +224,9 @@ REFUSALS: Final = frozenset({*_REFUSALS, *_ADVISED})
 """What an address may ask the page to say (``?refused=…``): a closed set."""
 
 
-def refusal_of(code: str, offer: Offer, number: str = "") -> Refusal | None:
+def refusal_of(code: str, offer: Offer, number: str = "", incident: str = "") -> Refusal | None:
     """The advice on a code; ``None`` for one that there is not."""
+    noted = incident if _INCIDENT.fullmatch(incident) else ""
     shown = number if number.isascii() and number.isdigit() and len(number) <= 10 else ""
     if code in _ADVISED:
         headline, advised = _ADVISED[code]
@@ -215,4 +238,5 @@ def refusal_of(code: str, offer: Offer, number: str = "") -> Refusal | None:
     headline, meaning, next_step = _REFUSALS[code]
     # The tables' texts are marked where they stand.
     filled = Sentence(meaning.format(company=offer.company), meaning, {"company": offer.company})
-    return Refusal(headline, filled, next_step, shown, code == "not_agreed" and bool(offer.admin_callback))
+    ask_admin = code == "not_agreed" and bool(offer.admin_callback)
+    return Refusal(headline, filled, next_step, shown, ask_admin, noted)

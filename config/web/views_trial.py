@@ -153,6 +153,12 @@ def _result(trial: Trial) -> tuple[str, str, str, str]:
                 N_("Passed, but not in use"),
                 N_("Every stage passed, but the settings are not in use"),
                 N_(
+                    "The account was given up meanwhile, because it was discarded or another one was connected after"
+                    " it, or the settings in use were changed. Look at what is in use now. To use this account, connect"
+                    " it again if it is not connected any more, then test it again."
+                )
+                if trial.kind in BY_KIND
+                else N_(
                     "Somebody else changed the settings meanwhile, so yours were kept as a draft. Look at what is in"
                     " use now, then test yours again."
                 ),

@@ -73,7 +73,7 @@ class _Shown:
         if trial.state is TrialState.INTERRUPTED:
             self._advice(advise(INTERRUPTED))
         elif trial.problem:
-            self._advice(advise(trial.problem))
+            self._advice(advise(trial.problem, kind=trial.kind))
         elif trial.state is TrialState.PASSED:
             self._console.print("passed: the mail is on its way, and the code in it verifies the settings")
 

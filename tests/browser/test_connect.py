@@ -233,7 +233,7 @@ async def test_another_account_is_refused_or_taken_and_the_old_grant_is_ended(
     await page.get_by_role("button", name="Connect again").click()
     await says(page, "ada@fabrikam.example")
     await agree_at_google(page)
-    await says(page, "Connected again: mail that waited leaves from now on.")
+    await says(page, "Connected again: mail that waited is tried from now on.")
     await page.goto(f"{pages.url}/settings/disconnect")
     await page.get_by_role("checkbox").check()
     await page.get_by_role("button", name="Disconnect Google").click()

@@ -101,7 +101,10 @@ async def test_from_nothing_to_verified_and_back(site: Site, api: Api, server: F
     assert verified.status_code == 200
     assert (await api.settings())["status"] == "verified"
     again = await api("POST", "/verification", json={"code": code.group()})
-    assert (again.status_code, again.json()["code"]) == (422, "wrong_code")
+    assert (again.status_code, again.json()["code"]) == (409, "code_used")
+    assert (again.json()["title"], again.json()["test"]) == ("The code was taken before", result["id"])
+    wrong = await api("POST", "/verification", json={"code": "22222-22222"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "wrong_code")
 
     back = await api("POST", "/disconnection", json={"confirm": "acme"})
     assert (back.status_code, back.json()["status"]) == (200, "not_configured")

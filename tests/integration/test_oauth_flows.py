@@ -59,10 +59,12 @@ async def test_only_hashes_and_sealed_values_are_stored(here):
     assert "verifier" not in repr(await here.flows.take(STATE, SESSION))
 
 
-async def test_another_session_gets_nothing_and_uses_it_up(here):
-    await begin(here)
-    assert await here.flows.take(STATE, "another session") is None
-    assert await here.flows.take(STATE, SESSION) is None
+async def test_another_session_gets_nothing_and_spoils_nothing(stores, others):
+    await begin(stores)
+    assert await others.flows.take(STATE, "another session") is None
+    assert await stores.flows.take(STATE, "") is None
+    assert await others.flows.take(STATE, SESSION) is not None
+    assert await stores.flows.take(STATE, SESSION) is None, "it is of use once"
 
 
 @pytest.mark.parametrize("state", ["", "unknown", "x" * 1001, "\ud800", STATE.upper()])

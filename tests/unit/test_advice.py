@@ -220,3 +220,29 @@ def test_each_way_an_account_dies_has_its_next_step(kind, code, detail, step):
     found = advise_stage(stage, "Gmail API", kind)
     assert found is not None
     assert step in found.next_step
+
+
+@pytest.mark.parametrize(
+    ("detail", "meaning"),
+    [
+        ("AADSTS700016", "There is no app with this application (client) ID in the directory"),
+        ("unauthorized_client AADSTS700016", "There is no app with this application (client) ID in the directory"),
+        ("AADSTS90002", "Microsoft knows no directory"),
+        ("AADSTS900023", "Microsoft knows no directory"),
+    ],
+)
+def test_an_app_that_is_not_in_the_tenant_is_no_wrong_secret(detail, meaning):
+    found = advise(Code.APP_CREDENTIALS, kind="microsoft365", detail=detail)
+    assert found.meaning.startswith(meaning)
+    assert "secret" not in f"{found.meaning} {found.next_step}"
+    assert "directory (tenant) ID" in found.next_step or "compare both IDs" in found.next_step
+    other = advise(Code.APP_CREDENTIALS, kind="microsoft365", detail="AADSTS7000222")
+    assert "run out" in other.meaning
+
+
+@pytest.mark.parametrize("kind", ["microsoft365", "gmail", ""])
+def test_advice_on_an_app_of_ones_own_holds_at_the_command_line_too(kind):
+    for detail in ("", "AADSTS700016", "AADSTS90002", "AADSTS7000222", "invalid_grant"):
+        assert "settings page" not in advise(Code.APP_CREDENTIALS, kind=kind, detail=detail).next_step
+    found = advise(Code.ADMIN_CONSENT_NEEDED, kind="microsoft365", detail="AADSTS7000229")
+    assert "Create Service Principal" in found.next_step
