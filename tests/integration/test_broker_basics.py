@@ -171,9 +171,12 @@ async def test_operator_sees_names_and_priorities(vhost: str, management: Manage
         [consumer] = await eventually(consumers, 20.0)
         assert consumer["arguments"] == {"x-priority": 321}
         assert consumer["prefetch_count"] == 7
-        connections: Any = management.call("GET", "connections")
-        names = {one["client_properties"].get("connection_name") for one in connections}
-        assert {"test consume", "test publish"} <= names
+
+        def named():
+            connections: Any = management.call("GET", "connections")
+            return {one["client_properties"].get("connection_name") for one in connections}
+
+        await eventually(lambda: {"test consume", "test publish"} <= named(), 20.0, what="both connections are listed")
 
 
 async def test_subscription_waits_as_long_as_the_server_version_demands(vhost: str) -> None:
