@@ -1,8 +1,18 @@
 """What all private servers have in common as context managers."""
 
+import asyncio
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """Resets a connection; one that has ended meanwhile is none."""
+    if isinstance(transport, asyncio.WriteTransport):
+        # Up to Python 3.11.2 a TLS transport that is gone raises this.
+        with suppress(AttributeError):
+            transport.abort()
 
 
 class Server(ABC):

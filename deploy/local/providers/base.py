@@ -19,7 +19,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from aiohttp import web
 
-from deploy.local.lifetime import Server
+from deploy.local.lifetime import Server, reset
 from deploy.local.ports import LOOPBACK, free_block
 from deploy.local.providers.base_tls import HOST, certified
 from deploy.local.providers.base_values import Account, Fault, Faults, Mail
@@ -221,8 +221,7 @@ class ProviderSandbox(Server, Generic[A]):
         if self._runner is not None:
             # A TLS connection that is kept alive would wait for its client to say goodbye.
             for one in self._runner.server.connections if self._runner.server is not None else ():
-                if one.transport is not None:
-                    one.transport.abort()
+                reset(one.transport)
             await self._runner.cleanup()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -237,8 +236,7 @@ def http_date(at: float) -> str:
 
 def _cut(request: web.Request) -> web.Response:
     """Resets the connection; the answer returned reaches nobody."""
-    if request.transport is not None:
-        request.transport.abort()
+    reset(request.transport)
     return web.Response(status=500)
 
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from aiosmtpd.smtp import Envelope
 
-from deploy.local.lifetime import Server
+from deploy.local.lifetime import Server, reset
 from deploy.local.ports import LOOPBACK, free_block
 from deploy.local.providers.base_tls import HOST
 from deploy.local.providers.base_values import Account, Mail
@@ -74,8 +74,7 @@ class TokenServer:
         if self._listening is not None:
             self._listening.close()
         for one in self._all:
-            if isinstance(one.transport, asyncio.WriteTransport):
-                one.transport.abort()
+            reset(one.transport)
         self._all.clear()
 
     def entered(self, one: Conversation) -> None:

@@ -5,10 +5,11 @@ import base64
 import binascii
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, Session
 
+from deploy.local.lifetime import reset
 from deploy.local.providers.base_values import Account, Fault
 from deploy.local.providers.smtp_oauth_accounts import Refusal
 
@@ -72,9 +73,7 @@ class Conversation(SMTP):
         return None
 
     def _cut(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.abort()
+        reset(self.transport)
         raise asyncio.CancelledError
 
 
