@@ -20,16 +20,15 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from transports import api_check
 from transports.account_gate import AccountGate
 from transports.addressed import Share, shares
 from transports.errors import DeliveryError
 from transports.gmail.calls import Calls
 from transports.gmail.requests import LARGEST_FILES, NAME, Request, requests_for, too_large
 from transports.gmail.settings import GmailContext, GmailSettings
-from transports.http_reach import reach
 from transports.message import Mail, Receipt
 from transports.mime import needs_smtputf8, render
-from transports.mime_addresses import wire_address
 from transports.protocol import OnStage, Probe, Stage
 from transports.sharing import send_shares
 from transports.stages import Stages
@@ -79,27 +78,23 @@ class GmailTransport:
     async def check(
         self, timeout: float, *, probe: Probe | None = None, on_stage: OnStage | None = None
     ) -> Sequence[Stage]:
-        """See :class:`transports.protocol.Transport`.
-
-        The sign-in is tried by a request to send nothing, also while a refusal is remembered: a person asked for it.
-        It is not tried while Gmail wants to be left alone. Whether the account may send as ``probe.sender`` cannot be
-        asked: the stage ``sender`` has the fact ``proof`` with what will tell.
-        """
+        """See :class:`transports.protocol.Transport`, and ``transports.api_check``."""
         deadline = asyncio.get_running_loop().time() + timeout
+
+        async def try_out() -> None:
+            await self._calls.try_out(await requests_for(self._context.url), deadline)
+
         stages = Stages(self._context.clock, on_stage)
-        try:
-            await reach(self._context.url, self._context.http, deadline, stages, NAME)
-            stages.enter("sign_in")
-            stages.learn("sign_in", (("mechanism", "OAuth 2.0"),))
-            await self._sign_in(deadline)
-            if probe is not None:
-                stages.enter("sender")
-                stages.learn("sender", (("proof", "test mail"),))
-                wire_address(probe.sender)
-                wire_address(probe.recipient or probe.sender)
-        except DeliveryError as error:
-            return stages.failed(error)
-        return stages.passed()
+        return await api_check.check(
+            self._context.url,
+            self._context.http,
+            stages,
+            name=NAME,
+            deadline=deadline,
+            gate=self._gate,
+            try_out=try_out,
+            probe=probe,
+        )
 
     async def aclose(self) -> None:
         """Lets running sends finish. Idempotent; later sends are ``Unreachable``."""
@@ -115,14 +110,3 @@ class GmailTransport:
         except DeliveryError as error:
             error.transport = NAME
             raise
-
-    async def _sign_in(self, deadline: float) -> None:
-        if (held := self._gate.held()) is not None:
-            raise held
-        requests = await requests_for(self._context.url)
-        try:
-            await self._calls.try_out(requests, deadline)
-        except DeliveryError as error:
-            self._gate.learn(error)
-            raise
-        self._gate.approve()
