@@ -3,11 +3,11 @@
 Whether the account may send in that name is for a test mail to show: providers rewrite a sender they do not know.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from config import addresses
 from config.errors import InvalidSettings
+from config.form_fields import FormFields
 from config.smtp_form import MISSING, bad_text, of_its_own_domain
 
 
@@ -28,29 +28,18 @@ def checked(form: ProviderForm, account: str) -> ProviderForm:
     Raises:
         InvalidSettings: with every problem at once; no value is repeated.
     """
-    problems: list[tuple[str, str]] = []
-
-    def field(name: str, *checks: Callable[[str], str]) -> str:
-        text = str(getattr(form, name)).strip()
-        if not text:
-            problems.append((name, MISSING[name]))
-        try:
-            for check in checks if text else ():
-                text = check(text)
-        except ValueError as error:
-            problems.append((name, error.args[0]))
-        return text
+    fields = FormFields(form, MISSING)
 
     def own(sender: str) -> str:
         return sender if _domain(sender) == _domain(account) else of_its_own_domain(sender)
 
     clean = replace(
         form,
-        sender_address=field("sender_address", addresses.sender_address, own),
-        sender_alias=field("sender_alias", addresses.sender_alias),
+        sender_address=fields.read("sender_address", addresses.sender_address, own),
+        sender_alias=fields.read("sender_alias", addresses.sender_alias),
     )
-    if problems:
-        raise InvalidSettings(problems)
+    if fields.problems:
+        raise InvalidSettings(fields.problems)
     return clean
 
 

@@ -98,10 +98,6 @@ class Sessions:
         """Ends a session; nothing happens if it is none."""
         await self._rows.remove(_hash(token))
 
-    async def close_all(self, organization: str) -> int:
-        """Ends all sessions of an organisation; returns how many rows went."""
-        return await self._rows.remove_all(organization)
-
     async def use_once(self, jti: str, expires: datetime) -> bool:
         """Notes that a hand-over token was used; ``False``: it was before, here or on another replica.
 

@@ -4,7 +4,7 @@ Whether the server can be reached and accepts the sign-in is for a test through 
 the second half of one that begins with the field's name, a msgid or a :class:`~config.languages.Sentence`.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from config import addresses
 from config.consumer_domains import is_consumer_domain
 from config.errors import InvalidSettings
+from config.form_fields import FormFields
 from config.languages import N_, Sentence
 from config.secrets import Secret
 from transports.errors import AccountProblem
@@ -61,27 +62,16 @@ def checked(form: SmtpForm, *, ports: Collection[int], allow_networks: Iterable[
     Raises:
         InvalidSettings: with every problem at once; no value is repeated.
     """
-    problems: list[tuple[str, str]] = []
-
-    def field(name: str, *checks: Callable[[str], str]) -> str:
-        text = str(getattr(form, name)).strip()
-        if not text:
-            problems.append((name, MISSING[name]))
-        try:
-            for check in checks if text else ():
-                text = check(text)
-        except ValueError as error:
-            problems.append((name, error.args[0]))
-        return text
-
+    fields = FormFields(form, MISSING)
     clean = replace(
         form,
-        host=field("host", addresses.host_name, lambda host: _reachable(host, form.port, allow_networks)),
-        sender_address=field("sender_address", addresses.sender_address, of_its_own_domain),
-        sender_alias=field("sender_alias", addresses.sender_alias),
+        host=fields.read("host", addresses.host_name, lambda host: _reachable(host, form.port, allow_networks)),
+        sender_address=fields.read("sender_address", addresses.sender_address, of_its_own_domain),
+        sender_alias=fields.read("sender_alias", addresses.sender_alias),
         username=(form.username or "").strip() or None,
         password=form.password or None,
     )
+    problems = fields.problems
     if form.port not in ports:
         choice = ", ".join(map(str, sorted(ports)))
         problems.append(("port", Sentence.of("must be one of {ports}", ports=choice)))

@@ -43,11 +43,6 @@ class SessionRows:
         async with self._store.write() as connection:
             await connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
-    async def remove_all(self, organization: str) -> int:
-        """Removes all rows of an organisation; returns how many."""
-        async with self._store.write() as connection:
-            return (await connection.execute(delete(sessions).where(sessions.c.organization == organization))).rowcount
-
     async def use(self, token_hash: bytes, forget_at: datetime) -> bool:
         """Notes a token as used; of several that do so at once, in any process, one is told ``True``."""
         fresh = postgresql.insert if self._store.dialect == "postgresql" else sqlite.insert

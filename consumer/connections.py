@@ -11,7 +11,7 @@ from config.oauth import clients
 from config.oauth.provider import OAuthProvider
 from config.oauth.revoking import Revoking
 from config.oauth.tokens import Tokens
-from config.oauth.tokens_values import OnRefresh
+from config.oauth.tokens_values import OnRefresh, unheard
 from config.oauth.values import Provider
 from config.process import Settings
 from config.secrets import SecretBox
@@ -21,17 +21,13 @@ from transports.protocol import TokenSource, Transport
 from transports.smtp.observer import ConnectionObserver
 
 
-def _unheard(*_: object) -> None:
-    """Nobody listens."""
-
-
 class Connections:
     """For one event loop; opens nothing before its first use. ``on_refresh`` is told of each call for a token.
 
     Raises ConfigurationError when the app's certificate cannot be used any more.
     """
 
-    def __init__(self, settings: Settings, store: Store, box: SecretBox, *, on_refresh: OnRefresh = _unheard) -> None:
+    def __init__(self, settings: Settings, store: Store, box: SecretBox, *, on_refresh: OnRefresh = unheard) -> None:
         self._settings = settings
         tls = outgoing.trust(settings)
         self.providers: Mapping[Provider, OAuthProvider] = clients.providers(settings, tls)

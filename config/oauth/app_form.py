@@ -14,6 +14,7 @@ from typing import Final
 
 from config import addresses, key_pair
 from config.errors import InvalidSettings
+from config.form_fields import FormFields
 from config.languages import N_
 from config.oauth.values import AppCredentials, Identity, Provider
 from config.secrets import Secret
@@ -96,19 +97,8 @@ def checked(provider: Provider, form: AppForm) -> AppCredentials:
     Raises:
         InvalidSettings: with every problem at once.
     """
-    problems: list[tuple[str, str]] = []
-
-    def read(name: str, check: Callable[[str], str]) -> str:
-        text = str(getattr(form, name)).strip()
-        if not text:
-            problems.append((name, _MISSING[name]))
-            return text
-        try:
-            return check(text)
-        except ValueError as error:
-            problems.append((name, str(error.args[0])))
-            return text
-
+    fields = FormFields(form, _MISSING)
+    read, problems = fields.read, fields.problems
     mailbox = read("mailbox", addresses.sender_address)
     if provider is Provider.MICROSOFT:
         credentials = AppCredentials(

@@ -17,7 +17,17 @@ from config.oauth.grant_store import GrantStore
 from config.oauth.provider import OAuthProvider
 from config.oauth.tokens_idle import IdleRounds
 from config.oauth.tokens_refresh import Refresh, Tools, failure_of
-from config.oauth.tokens_values import Entry, Failure, Idle, Kept, OnRefresh, RefreshResult, TokenPolicy, Wish, World
+from config.oauth.tokens_values import (
+    Entry,
+    Failure,
+    Idle,
+    Kept,
+    OnRefresh,
+    TokenPolicy,
+    Wish,
+    World,
+    unheard,
+)
 from config.oauth.values import Provider
 from transports.errors import AccountProblem, Code, DeliveryError, Temporary
 from transports.protocol import TokenSource
@@ -26,10 +36,6 @@ log = get_logger(__name__)
 _MANY: Final = 1000
 _LOOKS: Final = 3
 _GROWTH: Final = 2.0
-
-
-def _unheard(_: Provider, __: RefreshResult) -> None:
-    """Nobody listens."""
 
 
 @dataclass(slots=True)
@@ -57,7 +63,7 @@ class Tokens:
         *,
         holder: str,
         policy: TokenPolicy | None = None,
-        on_refresh: OnRefresh = _unheard,
+        on_refresh: OnRefresh = unheard,
         world: World | None = None,
     ) -> None:
         self._policy = policy or TokenPolicy()

@@ -27,6 +27,10 @@ OnRefresh = Callable[[Provider, RefreshResult], None]
 """Told of each call to a token endpoint; must neither block nor raise."""
 
 
+def unheard(_: Provider, __: RefreshResult) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Time and chance. ``clock`` is monotonic, ``wall`` seconds since the epoch, ``random`` from 0 to 1."""

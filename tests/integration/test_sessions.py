@@ -105,14 +105,6 @@ async def test_what_has_ended_is_removed_with_the_names_in_it(stores, wall_clock
     assert (await count(stores.store, sessions), await count(stores.store, used_tokens)) == (1, 0)
 
 
-async def test_all_sessions_of_an_organisation_can_be_closed(stores):
-    tokens = [(await stores.sessions.open(ADA))[0] for _ in range(3)]
-    other, _ = await stores.sessions.open(VIEWER)
-    assert await stores.sessions.close_all("acme") == 3
-    assert [await stores.sessions.get(token) for token in tokens] == [None] * 3
-    assert await stores.sessions.get(other)
-
-
 async def test_a_handover_token_is_taken_once_even_if_replicas_see_it_at_the_same_instant(stores, others):
     expires = NOON + timedelta(minutes=5)
     taken = await asyncio.gather(

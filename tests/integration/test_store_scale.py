@@ -60,7 +60,6 @@ async def _everything(stores):
     await sessions.get(token)
     await sessions.use_once("one", NOON)
     await sessions.close(token)
-    await sessions.close_all("acme")
     await stores.drafts.discard("acme")
     await organizations.disconnect("acme")
     await organizations.delete("acme")

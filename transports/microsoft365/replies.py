@@ -31,22 +31,19 @@ def classify(reply: Reply, now: float, *, final: bool) -> DeliveryError:
     if rule is None:
         if reply.status < 500:
             return Temporary(Code.UNKNOWN_REPLY, str(reply.status), transport=NAME, retry_after=after)
-        kind, reason, detail = OutcomeUnknown, Code.OUTCOME_UNKNOWN, str(reply.status)
-        return _unsettled(kind, reason, detail, after, final=final)
+        return _unsettled(str(reply.status), after, final=final)
     detail = f"{reply.status} {rule.code.rstrip('*')}".rstrip()
     if rule.error is OutcomeUnknown:
         put_off = reply.status == _UNAVAILABLE and after is not None
-        return _unsettled(rule.error, rule.reason, detail, after, final=final and not put_off)
+        return _unsettled(detail, after, final=final and not put_off)
     if rule.error is Temporary and after is not None:
         return Throttled(Code.THROTTLED, detail, transport=NAME, retry_after=after)
     return rule.error(rule.reason, detail, transport=NAME, retry_after=rule.retry_after if after is None else after)
 
 
-def _unsettled(
-    kind: type[DeliveryError], reason: Code, detail: str, after: float | None, *, final: bool
-) -> DeliveryError:
+def _unsettled(detail: str, after: float | None, *, final: bool) -> DeliveryError:
     if final:
-        return kind(reason, detail, transport=NAME)
+        return OutcomeUnknown(Code.OUTCOME_UNKNOWN, detail, transport=NAME)
     if after is not None:
         return Throttled(Code.THROTTLED, detail, transport=NAME, retry_after=after)
     return Temporary(Code.TEMPORARY_FAILURE, detail, transport=NAME)

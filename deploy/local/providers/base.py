@@ -13,7 +13,6 @@ import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -227,11 +226,6 @@ class ProviderSandbox(Server, Generic[A]):
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-
-
-def http_date(at: float) -> str:
-    """A moment as HTTP writes it (RFC 9110 §5.6.7)."""
-    return formatdate(at, usegmt=True)
 
 
 def _cut(request: web.Request) -> web.Response:

@@ -117,11 +117,6 @@ def too_fast(status: int = 403) -> ApiError:
     )
 
 
-def too_many_at_once() -> ApiError:
-    """429: more requests of one user at a time than Gmail takes."""
-    return ApiError(429, "rateLimitExceeded", "Too many concurrent requests for user", domain="usageLimits")
-
-
 def sending_locked(until: float) -> ApiError:
     """429: the mailbox may not send before ``until`` (seconds since 1970); the time stands in the text only."""
     moment = datetime.fromtimestamp(until, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

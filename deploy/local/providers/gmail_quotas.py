@@ -37,11 +37,6 @@ class Quotas:
         """The mailbox may not send before ``until`` (seconds since 1970); an early try costs ``seconds`` more."""
         self._locks[account.lower()] = _Lock(until, seconds)
 
-    def unlock_sending(self, account: str) -> None:
-        """The mailbox may send again, and its count begins anew."""
-        self._locks.pop(account.lower(), None)
-        self._day.pop(account.lower(), None)
-
     def locked_until(self, account: str) -> float:
         """Until when the mailbox may not send; 0 when it may."""
         lock = self._locks.get(account.lower())
