@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from config.limits import Limits, Overrides
 from config.oauth.values import Method, Provider, Way
 from transports import settings as transport_settings
 from transports.errors import Code
@@ -13,6 +14,9 @@ from transports.message import Mailbox
 
 TransportSettings = transport_settings.TransportSettings
 """What the transport of an organisation is built from, whatever its kind."""
+
+STANDARD_LIMITS: Final = Limits(4)
+"""Of an account about which nothing else is known."""
 
 _ORGANIZATION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -61,7 +65,8 @@ class OrganizationSettings:
     """How one organisation's mail leaves. ``version`` grows with every change of it, but not by a suspension.
 
     ``kind`` is what was chosen; ``account`` is built from, and is an ``SmtpSettings`` with a grant where the account of
-    a provider is used by SMTP. It is ``None`` only for a kind that this code cannot build.
+    a provider is used by SMTP. It is ``None`` only for a kind that this code cannot build. ``limits`` are those
+    in force.
     """
 
     organization: str
@@ -70,6 +75,16 @@ class OrganizationSettings:
     sender: Mailbox
     account: TransportSettings | None
     suspension: Suspension | None
+    limits: Limits = STANDARD_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """How fast an account may be used: what is usual for it, what the organisation chose instead, and what holds."""
+
+    preset: Limits
+    chosen: Overrides
+    effective: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,8 @@ class Summary:
     """What may be shown of an organisation's settings, as it is stored, even where it makes no sense; no secrets.
 
     ``grant_id``, ``way``, ``method``, ``account_email`` and ``account_name`` are those of a connected account: which
-    one consented, how (:class:`~config.oauth.values.Method`) and how mail leaves with it.
+    one consented, how (:class:`~config.oauth.values.Method`) and how mail leaves with it. ``limits`` is ``None`` where
+    the settings make no sense; ``endpoint`` is empty there (:mod:`config.endpoints`).
     """
 
     organization: str
@@ -99,6 +115,8 @@ class Summary:
     method: Method | None = None
     account_email: str = ""
     account_name: str = ""
+    limits: AccountLimits | None = None
+    endpoint: str = ""
 
     @property
     def status(self) -> Status:

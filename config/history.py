@@ -9,12 +9,13 @@ from typing import Any, Final
 from config.actor_columns import actor as actor_of
 from config.actor_columns import columns
 from config.actors import Actor
+from config.limit_overrides import MOST
 from config.store import Store
 from config.store_history import HistoryRows
 
 _SERVER: Final = ("host", "port", "security", "username")
-_FIELDS: Final = ("kind", "account", "method", "way", *_SERVER, "sender_address", "sender_alias")
-"""What is shown of settings, in the order of the form; the password stands behind the user name.
+_FIELDS: Final = ("kind", "account", "method", "way", *_SERVER, "sender_address", "sender_alias", *MOST)
+"""What is shown of settings, in the order of the forms; the password stands behind the user name, limits at the end.
 
 ``account`` is the address of a connected account, ``method`` whose consent it rests on, ``way`` how mail leaves by it.
 """
@@ -25,6 +26,7 @@ class Action(StrEnum):
     """What was done. ``CONFIGURED`` without fields: the same settings were saved again."""
 
     CONFIGURED = "configured"
+    LIMITED = "limited"
     RECONNECTED = "reconnected"
     DISCONNECTED = "disconnected"
     VERIFIED = "verified"

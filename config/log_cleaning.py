@@ -23,7 +23,7 @@ ALLOWED_FIELDS: Final = frozenset(
         *("attempt", "delay", "seconds", "size"),
         # the machinery
         *("partition", "queue", "count", "generation", "url", "port", "signal", "step", "state", "path", "version"),
-        *("replica", "variables", "link", "node", "problem", "server_version"),
+        *("replica", "variables", "link", "node", "problem", "server_version", "scope"),
         # a request to the settings page: the route's pattern, never the path that was asked for
         *("method", "route", "status", "milliseconds", "incident"),
         # every line, and an exception

@@ -1,8 +1,9 @@
-"""The operations on what organisations chose: read, configure, disconnect, suspend.
+"""The operations on what organisations chose: read, configure, disconnect.
 
 Every change has a number from one counter (:mod:`config.store_organizations`), and what a person changed is noted in
 the history in the same transaction. An organisation that returned to the platform default keeps an empty row, so that
-caches learn of it. What only reads is in :mod:`config.organizations_reading`.
+caches learn of it. What only reads is in :mod:`config.organizations_reading`, what sending finds out about an account
+in :mod:`config.organizations_suspending`, how fast it may be used in :mod:`config.sending_limits`.
 
 Not here: caching (:mod:`config.directory`), what a form may contain (:mod:`config.smtp_form`,
 :mod:`config.provider_form`), how an account is connected (:mod:`config.grants`), who is told.
@@ -19,13 +20,13 @@ from config.directory import Directory
 from config.errors import InvalidSettings, SettingsChanged, TrialEnded, UnknownOrganization
 from config.history import Action, FieldChange, differences, entry
 from config.organizations_account import account_in_use, account_of
-from config.organizations_reading import SMTP_PORTS, OrganizationReading, ProviderCandidate
-from config.organizations_rows import provider_columns, shown_of, smtp_columns
+from config.organizations_reading import SMTP_PORTS, ProviderCandidate
+from config.organizations_rows import provider_columns, shown_of, smtp_columns, with_limits
+from config.organizations_suspending import OrganizationSuspending
 from config.provider_form import ProviderForm
 from config.smtp_form import SmtpForm
 from config.store_organizations import Change
 from config.trials import LONGEST_RUN
-from transports.errors import Code
 
 __all__ = [
     "SMTP_PORTS",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 
-class Organizations(OrganizationReading):
+class Organizations(OrganizationSuspending):
     """All methods raise :class:`~config.errors.StoreUnavailable`; ``now`` is the wall clock with a time zone.
 
     ``ports`` and ``allow_networks`` are those of the guard that the transports are built with, ``servers`` are the
@@ -80,8 +81,8 @@ class Organizations(OrganizationReading):
             _expect(organization, change, expected)
             before = change.before
             sealed, password_changed = organizations_password.sealed(organization, clean, before, self._box)
-            values = {**smtp_columns(clean), "password_sealed": sealed}
-            fields = differences(shown_of(before), values, password=password_changed)
+            values = with_limits({**smtp_columns(clean), "password_sealed": sealed}, before)
+            fields = differences(shown_of(before), shown_of(values), password=password_changed)
             await store_grants.retire(change.connection, organization, self._now(), store_grants.ACTIVE)
             await self._put(change, organization, values, same=not fields, trial_id=trial_id)
             await self._note(change, organization, actor, Action.CONFIGURED, fields)
@@ -184,23 +185,6 @@ class Organizations(OrganizationReading):
         """Removes the last trace of organisations deleted more than a day ago; returns how many."""
         return await self._rows.purge(self._now())
 
-    async def suspend(self, organization: str, version: int, code: Code, retry_at: datetime | None) -> bool:
-        """Notes that the account needs a person, if the settings still have this version.
-
-        Returns whether this call began a suspension; one that is there already gets the new code and ``retry_at``.
-        """
-        values = {"suspended_code": code.value, "retry_at": retry_at}
-        begun = {**values, "suspended_at": self._now()}
-        if await self._rows.set_suspension(organization, version, begun, suspended=False):
-            return True
-        await self._rows.set_suspension(organization, version, values, suspended=True)
-        return False
-
-    async def recover(self, organization: str, version: int) -> bool:
-        """Lifts a suspension, if the settings still have this version; returns whether there was one to lift."""
-        values = {"suspended_code": None, "suspended_at": None, "retry_at": None}
-        return await self._rows.set_suspension(organization, version, values, suspended=True)
-
     async def _use(
         self, change: Change, organization: str, form: ProviderForm, actor: Actor, trial_id: str | None, action: Action
     ) -> None:
@@ -212,8 +196,8 @@ class Organizations(OrganizationReading):
         if row["state"] == store_grants.CANDIDATE:
             await store_grants.activate(change.connection, organization, row["id"], self._now())
         used = account_in_use(before) if before else None
-        values = provider_columns(clean, account)
-        shown = {**values, "account": account.identity.email, "method": account.method.value}
+        values = with_limits(provider_columns(clean, account), before)
+        shown = shown_of(values, account)
         had_password = before is not None and before["password_sealed"] is not None
         fields = differences(shown_of(before), shown, password=had_password)
         # Another address of one and the same account is no reason to verify it anew.
@@ -224,10 +208,9 @@ class Organizations(OrganizationReading):
     async def _put(
         self, change: Change, organization: str, values: Mapping[str, Any], *, same: bool, trial_id: str | None
     ) -> None:
-        """Writes new settings; what was learnt, and that they were verified, stays where it still holds."""
+        """Writes new settings; that they were verified stays where it still holds."""
         before = change.before or {}
         kept = {
-            "limits": before.get("limits") if before.get("kind") == values["kind"] else None,
             "enabled_at": before.get("enabled_at") or self._now(),
             "verified_at": before.get("verified_at") if same else None,
         }

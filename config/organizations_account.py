@@ -36,7 +36,7 @@ PROVIDER_SERVERS: Final[Mapping[TransportKind, Server]] = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A connected account as settings name it. ``limits`` are those learnt of it."""
+    """A connected account as settings name it."""
 
     grant: str
     kind: TransportKind
@@ -44,7 +44,6 @@ class Account:
     way: Way
     identity: Identity
     scopes: frozenset[str]
-    limits: object = None
 
     def same_use(self, other: "Account") -> bool:
         """Whether both are one account, used in one way with the same kind of consent; what it is called may differ."""
@@ -55,21 +54,18 @@ class Account:
         """What a transport is built from.
 
         Raises:
-            ValueError, TypeError: the account has no address, which its way needs, or its limits make no sense.
+            ValueError: the account has no address, which its way needs.
         """
         mailbox = self.identity.email
-        made: TransportSettings
         if self.way is Way.SMTP:
-            made = self._by_smtp(servers[self.kind])
-        elif self.kind is TransportKind.GMAIL:
-            made = GmailSettings(self.grant, mailbox, own_app=self.method is Method.APP)
-        else:
-            user = mailbox if self.method is Method.APP else ""
-            large = any(scope.rpartition("/")[2] == _LARGE_MAILS for scope in self.scopes)
-            # With an address that may be none of the mailbox's, Exchange decides about every sender.
-            known = mailbox if self.identity.mailbox_known else ""
-            made = Microsoft365Settings(self.grant, known, user, large_mails=large)
-        return limited(made, self.limits)
+            return self._by_smtp(servers[self.kind])
+        if self.kind is TransportKind.GMAIL:
+            return GmailSettings(self.grant, mailbox, own_app=self.method is Method.APP)
+        user = mailbox if self.method is Method.APP else ""
+        large = any(scope.rpartition("/")[2] == _LARGE_MAILS for scope in self.scopes)
+        # With an address that may be none of the mailbox's, Exchange decides about every sender.
+        known = mailbox if self.identity.mailbox_known else ""
+        return Microsoft365Settings(self.grant, known, user, large_mails=large)
 
     def _by_smtp(self, server: Server) -> SmtpSettings:
         name = self.identity.email
@@ -80,7 +76,7 @@ class Account:
         return replace(made, max_connections=_EXCHANGE_CONNECTIONS) if exchange else made
 
 
-def account_of(grant: Row, limits: object = None) -> Account:
+def account_of(grant: Row) -> Account:
     """The account of a row of grants."""
     return Account(
         grant=grant["id"],
@@ -89,7 +85,6 @@ def account_of(grant: Row, limits: object = None) -> Account:
         way=Way(grant["way"]),
         identity=identity_of(grant),
         scopes=frozenset(grant["scopes"]),
-        limits=limits,
     )
 
 
@@ -98,19 +93,5 @@ def account_in_use(row: Row) -> Account | None:
     if row["grant_id"] is None or row["grant_provider"] is None:
         return None
     names = ("provider", "method", "way", "subject", "tenant", "email", "name", "scopes")
-    found = account_of({"id": row["grant_id"], **{name: row[f"grant_{name}"] for name in names}}, row["limits"])
+    found = account_of({"id": row["grant_id"], **{name: row[f"grant_{name}"] for name in names}})
     return found if found.kind == row["kind"] else None
-
-
-def limited(settings: TransportSettings, limits: object) -> TransportSettings:
-    """The settings with what was learnt of the account.
-
-    Raises:
-        TypeError, ValueError: ``limits`` make no sense.
-    """
-    if limits is None:
-        return settings
-    if not isinstance(limits, dict):
-        raise TypeError("limits are not an object")
-    connections = limits.get("connections")
-    return replace(settings, max_connections=int(connections)) if connections else settings

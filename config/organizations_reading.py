@@ -18,6 +18,7 @@ from config.provider_form import ProviderForm
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
 from config.store import Store
+from config.store_breakers import BreakerRows
 from config.store_drafts import DraftRows
 from config.store_grants import LIVE, GrantRows
 from config.store_organizations import OrganizationRows
@@ -55,6 +56,7 @@ class OrganizationReading:
         servers: Mapping[TransportKind, Server] = PROVIDER_SERVERS,
     ) -> None:
         self._rows = OrganizationRows(store)
+        self._breakers = BreakerRows(store)
         self._drafts = DraftRows(store)
         self._grants = GrantRows(store)
         self._box = box
@@ -81,14 +83,14 @@ class OrganizationReading:
     async def describe(self, organization: str) -> Summary | None:
         """What may be shown of the settings; needs no key."""
         row = await self._rows.get(organization)
-        return None if row is None or row["kind"] is None else summary_of(row)
+        return None if row is None or row["kind"] is None else summary_of(row, self._servers)
 
     async def summaries(self) -> AsyncIterator[Summary]:
         """Every organisation with a transport, in the order of their ids, read page by page."""
         after = ""
         while page := await self._rows.page(after, _PAGE):
             for row in page:
-                yield summary_of(row)
+                yield summary_of(row, self._servers)
             after = page[-1]["organization"]
 
     async def smtp_candidate(self, organization: str, form: SmtpForm) -> SmtpForm:

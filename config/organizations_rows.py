@@ -1,10 +1,15 @@
 """What an organisation's row means: settings to send by, or a summary to show. The only interpreter of the columns."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
-from config.choices import OrganizationSettings, Summary, Suspension, TransportKind, TransportSettings
-from config.organizations_account import Account, Server, account_in_use, limited
+from config import limit_overrides
+from config.choices import AccountLimits, OrganizationSettings, Summary, Suspension, TransportKind, TransportSettings
+from config.endpoints import endpoint_of
+from config.limits import limits_for
+from config.organizations_account import PROVIDER_SERVERS, Account, Server, account_in_use
 from config.provider_form import ProviderForm
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
@@ -66,13 +71,38 @@ def settings_of(row: Row, box: SecretBox, servers: Mapping[TransportKind, Server
     account = _smtp(row, box) if kind is TransportKind.SMTP else _connected(row).settings(servers)
     if not row["sender_address"]:
         raise ValueError("no sender")
-    sender = Mailbox(row["sender_address"], row["sender_alias"] or "")
-    return OrganizationSettings(row["organization"], row["version"], kind, sender, account, _suspension(row))
+    limits = limits_of(row).effective
+    return OrganizationSettings(
+        row["organization"],
+        row["version"],
+        kind,
+        Mailbox(row["sender_address"], row["sender_alias"] or ""),
+        # As many connections as mails may be under way at once.
+        replace(account, max_connections=limits.concurrency),
+        _suspension(row),
+        limits,
+    )
 
 
-def summary_of(row: Row) -> Summary:
+def limits_of(row: Row) -> AccountLimits:
+    """How fast the account in a row may be used; needs no key.
+
+    Raises:
+        ValueError, TypeError: the row makes no sense to this code.
+    """
+    # A provider's limits are its own, wherever its server stands.
+    account = _bare(row, PROVIDER_SERVERS)
+    chosen = limit_overrides.stored(row["limits"])
+    return AccountLimits(limits_for(account, {}), chosen, limits_for(account, chosen))
+
+
+def summary_of(row: Row, servers: Mapping[TransportKind, Server]) -> Summary:
     """What may be shown of a row with a transport, even if it makes no sense."""
     account = account_in_use(row)
+    limits, endpoint = None, ""
+    with suppress(ValueError, TypeError):
+        endpoint = endpoint_of(_bare(row, servers))
+        limits = limits_of(row)
     return Summary(
         **{name: row[name] for name in _SHOWN},
         sender=Mailbox(row["sender_address"] or "", row["sender_alias"] or ""),
@@ -81,15 +111,24 @@ def summary_of(row: Row) -> Summary:
         method=account.method if account else None,
         account_email=account.identity.email if account else "",
         account_name=account.identity.name if account else "",
+        limits=limits,
+        endpoint=endpoint,
     )
 
 
-def shown_of(row: Row | None) -> Row | None:
-    """The columns of a row by the names that the history has for them."""
+def shown_of(row: Row | None, account: Account | None = None) -> Row | None:
+    """The columns of a row by the names that the history has for them; ``account``, if they are not in a row yet."""
     if row is None:
         return None
-    account = account_in_use(row)
-    return {**row, "account": account and account.identity.email, "method": account and account.method.value}
+    used = account if account or "grant_id" not in row else account_in_use(row)
+    chosen = limit_overrides.shown(row["limits"])
+    return {**row, **chosen, "account": used and used.identity.email, "method": used and used.method.value}
+
+
+def with_limits(values: Row, before: Row | None) -> dict[str, Any]:
+    """Columns of new settings, with the limits that were chosen for the same kind of account before."""
+    same_kind = before is not None and before["kind"] == values["kind"]
+    return {**values, "limits": before["limits"] if before is not None and same_kind else None}
 
 
 def _connected(row: Row) -> Account:
@@ -99,14 +138,26 @@ def _connected(row: Row) -> Account:
     return account
 
 
-def _smtp(row: Row, box: SecretBox) -> TransportSettings:
+def _bare(row: Row, servers: Mapping[TransportKind, Server]) -> TransportSettings:
+    """The account of a row without its secret: not to send by."""
+    if TransportKind(row["kind"]) is not TransportKind.SMTP:
+        return _connected(row).settings(servers)
+    name = row["username"]
+    return SmtpSettings(*_place(row), name, None if name is None else "")
+
+
+def _place(row: Row) -> tuple[str, int, Security]:
     security = Security(row["security"])
     if not row["host"] or not row["port"] or security is Security.NONE:
         raise ValueError("no place, or one without TLS")
+    return row["host"], row["port"], security
+
+
+def _smtp(row: Row, box: SecretBox) -> TransportSettings:
     sealed, password = row["password_sealed"], None
     if sealed is not None:
         password = box.open(sealed, row["organization"], SMTP_PASSWORD)
-    return limited(SmtpSettings(row["host"], row["port"], security, row["username"], password), row["limits"])
+    return SmtpSettings(*_place(row), row["username"], password)
 
 
 def _suspension(row: Row) -> Suspension | None:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from config import process_providers, process_values
 from config.addresses import host_name
+from config.categories import HOLD_UNKNOWN
 from config.errors import ConfigurationError
 from config.process_providers import ProviderSettings
 from config.secrets import Secret
@@ -77,13 +78,22 @@ class Settings(ProviderSettings, BaseSettings):
         default=None, description="the platform's sender, for example: Example <no-reply@example.org>"
     )
     default_smtp_connections: int = Field(default=8, ge=1, le=100, description="a whole number from 1 to 100")
+    default_smtp_per_minute: int | None = Field(
+        default=None, ge=1, le=100_000, description="a whole number from 1 to 100000; empty: no limit"
+    )
+    default_smtp_per_day: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="a whole number from 1 to 10000000; empty: no limit"
+    )
     ehlo_name: Annotated[str, BeforeValidator(process_values.host)] = Field(
         default_factory=_ehlo_name, description="the host name to greet SMTP servers with, for example mail.example.org"
     )
     partitions: int = Field(default=32, ge=1, le=100, description="a whole number from 1 to 100")
-    prefetch: int = Field(default=8, ge=1, le=1000, description="a whole number from 1 to 1000")
+    prefetch: int = Field(default=32, ge=1, le=1000, description="a whole number from 1 to 1000")
     send_deadline: float = Field(default=90.0, ge=5, le=900, description="seconds, from 5 to 900")
     drain_seconds: float = Field(default=30.0, ge=0, le=3600, description="seconds, from 0 to 3600")
+    hold_unknown: Annotated[frozenset[str], NoDecode, BeforeValidator(process_values.words_of_categories)] = Field(
+        default=HOLD_UNKNOWN, description="categories of events such as rights_request,audit, or none"
+    )
     unknown_pause: float = Field(default=300.0, ge=0, le=86_400, description="seconds, from 0 to 86400")
     retry_schedule: Annotated[
         tuple[Annotated[float, Field(ge=1, le=86_400)], ...],

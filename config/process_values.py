@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 from config import addresses, key_pair, platform_key, urls
+from config.categories import categories
 from config.secrets import Secret, decode_key
 
 
@@ -78,6 +79,11 @@ def networks(value: object) -> object:
 def numbers(value: object) -> object:
     """A list whose items are checked as numbers afterwards."""
     return tuple(_items(value)) if isinstance(value, str) else value
+
+
+def words_of_categories(value: object) -> object:
+    """A list of categories of events."""
+    return categories(value) if isinstance(value, str) else value
 
 
 def lower(value: object) -> object:

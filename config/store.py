@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,6 +28,9 @@ from config.store_errors import unavailable
 
 _WRITE: Final = "mailroom_write"
 _MANNERS: Final = 1.0
+_WAITS: Final = 3
+"""A whole transaction is given so many times the time of one wait."""
+
 _LOCKS: Final = 0x6D61696C
 """The space of our advisory locks, "mail" as a number; of names with the same sum one waits without need."""
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(CAST(:space AS integer), CAST(:key AS integer))")
@@ -79,7 +82,7 @@ class Store:
 
     @classmethod
     async def _checked(cls, engine: AsyncEngine, timeout: float) -> Self:
-        store = cls(engine, deadline=3 * timeout)
+        store = cls(engine, deadline=_WAITS * timeout)
         try:
             await store.check_schema()
         except BaseException:
@@ -95,6 +98,23 @@ class Store:
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._readers.dialect.name
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a whole transaction is given."""
+        return self._deadline
+
+    @property
+    def writers_turn(self) -> AbstractAsyncContextManager[None]:
+        """What a writer beside this pool holds meanwhile: on SQLite the writers of one process go one after another."""
+        return self._turn
+
+    def blocking_engine(self, options: str = "") -> Engine:
+        """An engine for a thread of its own, with the same address and bounds; it keeps no connection.
+
+        ``options`` are more settings of a PostgreSQL session, as ``-c name=value``.
+        """
+        return store_migrations.blocking_engine(self._readers.url, self._deadline / _WAITS, _begin_sqlite, options)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -19,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -123,12 +124,17 @@ def _connected(engine: Engine) -> Connection:
 
 
 def _engine(url: str) -> Engine:
-    target = make_url(url)
+    return blocking_engine(make_url(url), _PATIENCE, lambda _: "BEGIN EXCLUSIVE")
+
+
+def blocking_engine(target: URL, timeout: float, begin: Callable[[dict[str, Any]], str], options: str = "") -> Engine:
+    """An engine for blocking code, without a pool; ``options`` are more settings of a PostgreSQL session."""
     if target.get_backend_name() == "sqlite":
         engine = create_engine(target.set(drivername="sqlite"), poolclass=NullPool, hide_parameters=True)
-        prepare_sqlite(engine, _PATIENCE, begin=lambda _: "BEGIN EXCLUSIVE")
+        prepare_sqlite(engine, timeout, begin=begin)
         return engine
-    arguments = postgresql_arguments(_PATIENCE)
+    arguments = postgresql_arguments(timeout)
+    arguments["options"] += f" {options}"
     return create_engine(target, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from config import store_grants
+from config import store_breakers, store_grants
 from config.errors import StoreUnavailable
 from config.store import Store
 from config.store_schema import (
@@ -129,7 +129,11 @@ class OrganizationRows:
     async def put(
         self, change: Change, organization: str, values: Values, *, deleted_at: datetime | None = None
     ) -> None:
-        """Writes all columns of new settings; what ``values`` leaves out becomes empty, a suspension too."""
+        """Writes all columns of new settings; what ``values`` leaves out becomes empty, a suspension too.
+
+        Whatever held the account back was about the settings before.
+        """
+        await store_breakers.forget(change.connection, organization)
         full = {**_EMPTY, **values, "version": change.number, "changed": change.number, "deleted_at": deleted_at}
         if change.before is None:
             await change.connection.execute(insert(organizations).values(organization=organization, **full))
@@ -139,6 +143,10 @@ class OrganizationRows:
     async def clear(self, change: Change, organization: str) -> None:
         """Empties a row."""
         await self.put(change, organization, {})
+
+    async def set_limits(self, change: Change, organization: str, limits: Values | None) -> None:
+        """Writes that column alone: the settings' version, a suspension and that they were verified stay."""
+        await change.connection.execute(_one(organization).values(limits=limits, changed=change.number))
 
     async def erase(self, change: Change, organization: str, *, deleted_at: datetime) -> bool:
         """Empties the row, which goes a day later, and removes all else that belongs to the organisation.

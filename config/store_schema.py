@@ -19,13 +19,17 @@ from sqlalchemy import (
 
 from config.store_columns import NUMBER, Instant, actor_columns, metadata
 from config.store_schema_grants import grants, oauth_flows
+from config.store_schema_ledger import breakers, lanes, ledger
 
 __all__ = [
     "COUNTER_ROW",
+    "breakers",
     "drafts",
     "grants",
     "history",
     "keyring",
+    "lanes",
+    "ledger",
     "metadata",
     "oauth_flows",
     "organizations",

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
-from config.web import api_records, api_sessions, api_settings, api_trials
+from config.web import api_limits, api_records, api_sessions, api_settings, api_trials
 from config.web.answers import PROBLEM_JSON
 from config.web.api_problems import CODES
 from config.web.cookies import NAME
@@ -60,7 +60,7 @@ _COOKIE: Final[dict[str, list[str]]] = {"cookie": []}
 _CHANGING_COOKIE: Final[dict[str, list[str]]] = {"cookie": [], "csrf": []}
 
 router = APIRouter(prefix=PREFIX)
-for part in (api_sessions, api_settings, api_trials, api_records):
+for part in (api_sessions, api_settings, api_limits, api_trials, api_records):
     router.include_router(part.router)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from config.limit_overrides import LEAST, MOST
+from config.limits import CONNECTIONS, PER_DAY, PER_MINUTE
 from config.secrets import Secret
 from config.smtp_form import SmtpForm
 from transports.smtp.settings import Security
@@ -98,6 +100,39 @@ class SmtpSettingsIn(_Input):
             username=self.username or None,
             password=Secret(self.password.get_secret_value()) if self.password else None,
         )
+
+
+_VERSION: Final = Field(
+    default=None,
+    ge=0,
+    le=_LARGEST_VERSION,
+    description=(
+        "`version` of the settings that the limits are for. If the settings are others by now, nothing is saved and the"
+        " answer is 409 `settings_changed`. Without it they are for whatever is in use."
+    ),
+)
+
+
+def _limit(name: str, what: str) -> Any:
+    description = f"{what} `null` or absent: the usual limit."
+    return Field(default=None, ge=LEAST[name], le=MOST[name], description=description)
+
+
+class LimitsIn(_Input):
+    """The limits of the organisation's own choice, all of them: what is left out is the usual one again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"connections": 2, "per_minute": None, "per_day": 0, "version": 7}]}
+    )
+
+    connections: int | None = _limit(CONNECTIONS, "Most mails under way at once.")
+    per_minute: int | None = _limit(PER_MINUTE, "Most mails in any 60 seconds; 0: no such limit.")
+    per_day: int | None = _limit(PER_DAY, "Most mails, or recipients (`day_unit`), in any 24 hours; 0: no such limit.")
+    version: int | None = _VERSION
+
+    def chosen(self) -> dict[str, int | None]:
+        """The limits by their names."""
+        return {CONNECTIONS: self.connections, PER_MINUTE: self.per_minute, PER_DAY: self.per_day}
 
 
 class HandoverIn(_Input):

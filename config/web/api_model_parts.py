@@ -16,6 +16,12 @@ AT: Final = "2026-11-21T12:00:00Z"
 Reason = Annotated[str, WithJsonSchema({"type": "string", "enum": list(REASONS)})]
 
 
+def shown_reason(code: str) -> str:
+    """The code as it may be shown; one that a newer version stored reads as a fault of ours."""
+    known = Code(code) if code in set(Code) else Code.INTERNAL_ERROR
+    return str(shown_code(known))
+
+
 def example(**values: Any) -> ConfigDict:
     """The part of a model's configuration that gives it an example."""
     return ConfigDict(json_schema_extra={"examples": [values]})

@@ -9,6 +9,7 @@ from typing import Literal
 from config.choices import Status, TransportKind
 from config.oauth.values import Method, Way
 from config.web.api_model_parts import AT, ActorOut, Output, Reason, SenderOut, example
+from config.web.api_models_limits import HeldBackOut
 from config.web.api_models_tests import TestOut
 
 
@@ -146,6 +147,7 @@ class SettingsOut(Output):
             "verified_at": None,
         },
         attention=None,
+        held_back=None,
         draft=None,
         latest_test=None,
     )
@@ -160,5 +162,7 @@ class SettingsOut(Output):
     transport: TransportOut | None
     """`null`: the platform's own service and address."""
     attention: AttentionOut | None
+    held_back: HeldBackOut | None
+    """Why mail waits for the account or its server to answer; never together with `attention`."""
     draft: DraftOut | AccountDraftOut | None
     latest_test: TestOut | None

@@ -23,11 +23,13 @@ router = APIRouter(tags=["settings"])
 async def get_settings(session: SignedIn, services: TheServices, texts: TheTexts) -> SettingsOut:
     """How the organisation's mail leaves now, what needs attention, the draft, and the newest test."""
     organization = session.organization
+    summary = await services.organizations.describe(organization)
     return api_views.settings_out(
         organization,
-        await services.organizations.describe(organization),
+        summary,
         await services.drafts.get(organization),
         await services.trial_rows.latest(organization),
+        await services.held_back.of(organization, summary.endpoint) if summary else None,
         texts,
     )
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 from config.actors import Actor
-from config.advice import INTERRUPTED, advise, advise_stage, shown_code, shown_stage
+from config.advice import INTERRUPTED, advise, advise_stage, shown_stage
 from config.choices import Status, Summary, TransportKind
 from config.dns.report import DomainReport, Finding
 from config.dns.texts import finding_text
 from config.drafts import Draft
+from config.held_back import HeldBack
 from config.history import Change
 from config.languages import Texts
 from config.sessions import Session
@@ -17,7 +18,7 @@ from config.web import api_model_parts as parts
 from config.web import api_models as api
 from config.web import api_models_records as records
 from config.web import api_models_tests as tests
-from transports.errors import Code
+from config.web.api_views_limits import held_back_out
 from transports.message import Mailbox
 
 
@@ -32,7 +33,12 @@ def new_session_out(session: Session, language: str, token: str) -> api.NewSessi
 
 
 def settings_out(
-    organization: str, summary: Summary | None, draft: Draft | None, latest: Trial | None, texts: Texts
+    organization: str,
+    summary: Summary | None,
+    draft: Draft | None,
+    latest: Trial | None,
+    held: HeldBack | None,
+    texts: Texts,
 ) -> api.SettingsOut:
     """How the organisation's mail leaves, with everything a page about it shows."""
     return api.SettingsOut(
@@ -41,6 +47,7 @@ def settings_out(
         version=summary.version if summary else 0,
         transport=_transport(summary) if summary else None,
         attention=_attention(summary, texts) if summary else None,
+        held_back=held_back_out(held, summary, texts) if held and summary and not summary.suspended_code else None,
         draft=draft_out(draft) if draft else None,
         latest_test=test_out(latest, texts) if latest else None,
     )
@@ -186,18 +193,12 @@ def _attention(summary: Summary, texts: Texts) -> api.AttentionOut | None:
         kind=summary.kind,
     )
     return api.AttentionOut(
-        code=_reason(summary.suspended_code),
+        code=parts.shown_reason(summary.suspended_code),
         meaning=texts.sentence(advice.meaning),
         next_step=texts.sentence(advice.next_step),
         since=summary.suspended_at,
         retry_at=summary.retry_at,
     )
-
-
-def _reason(code: str) -> str:
-    """The code as it may be shown; one that a newer version stored reads as a fault of ours."""
-    known = Code(code) if code in set(Code) else Code.INTERNAL_ERROR
-    return str(shown_code(known))
 
 
 def _stage(stage: TrialStage, trial: Trial, texts: Texts) -> tests.TestStageOut:

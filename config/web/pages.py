@@ -8,6 +8,7 @@ from config.web import (
     pages_callback,
     pages_connect,
     pages_domain,
+    pages_limits,
     pages_sender,
     pages_session,
     pages_settings,
@@ -19,7 +20,7 @@ from config.web.rendering import static_files
 
 router = APIRouter(include_in_schema=False)
 for part in (
-    *(pages_settings, pages_smtp, pages_connect, pages_callback, pages_app, pages_sender),
+    *(pages_settings, pages_smtp, pages_connect, pages_callback, pages_app, pages_sender, pages_limits),
     *(pages_trials, pages_domain, pages_session),
 ):
     router.include_router(part.router)

@@ -16,8 +16,9 @@ from config.web.pages_context import UNPROCESSABLE, Change, Fields, Look, Visit,
 from config.web.pages_domain import short_report
 from config.web.views import shown_mailbox
 from config.web.views_history import PAGE, change_view, history_view
-from config.web.views_settings import server_name, settings_view
+from config.web.views_settings import settings_view
 from config.web.views_small import DisconnectView
+from config.web.views_ways import server_name
 
 router = APIRouter()
 
@@ -49,6 +50,7 @@ async def settings(visit: Look) -> Response:
         services.history.of(organization, limit=_NEWEST),
         services.grants.candidate(organization),
     )
+    held = await services.held_back.of(organization, summary.endpoint) if summary else None
     view = settings_view(
         summary,
         default_sender=services.settings.default_sender,
@@ -58,6 +60,7 @@ async def settings(visit: Look) -> Response:
         changes=[change_view(change) for change in changes],
         set_up=[offer.kind for offer in OFFERS if services.providers[offer.provider].configured],
         candidate=candidate,
+        held=held,
     )
     return visit.page("settings.html", view=view)
 

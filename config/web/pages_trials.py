@@ -25,9 +25,9 @@ from config.web.offers import BY_KIND
 from config.web.pages_context import UNPROCESSABLE, Change, Fields, Look, Visit, see
 from config.web.streams import Streams
 from config.web.views import OFTEN, whole_minutes
-from config.web.views_settings import form_path
 from config.web.views_small import VerifyView
 from config.web.views_trial import next_title, stage_view, trial_view
+from config.web.views_ways import form_path
 
 router = APIRouter()
 

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from config.drafts import Drafts
 from config.grants import Grants
+from config.held_back import HeldBackReading
 from config.history import History
 from config.oauth.flows import Flows
 from config.oauth.provider import OAuthProvider
@@ -19,6 +20,7 @@ from config.oauth.values import Provider
 from config.organizations import Organizations
 from config.process import Network
 from config.save_and_test import Announce, SaveAndTest
+from config.sending_limits import SendingLimits
 from config.sessions import Sessions
 from config.trials import Trials
 from config.web.handover import Handover
@@ -73,6 +75,8 @@ class Services:
 
     settings: WebSettings
     organizations: Organizations
+    limits: SendingLimits
+    held_back: HeldBackReading
     drafts: Drafts
     history: History
     trials: SaveAndTest

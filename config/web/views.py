@@ -58,6 +58,8 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "administrator-agreed": Notice(
         "ok", N_("An administrator has agreed. Now connect the account itself, by signing in with it.")
     ),
+    "limits-saved": Notice("ok", N_("The limits are saved: they hold from two seconds on.")),
+    "limits-usual": Notice("ok", N_("The usual limits hold again, from two seconds on.")),
     "busy": Notice("warning", N_("A test is under way already; this is it.")),
     "nothing": Notice("info", N_("There is nothing to test: your organisation has no mail server of its own.")),
     "unreadable": Notice(

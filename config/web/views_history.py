@@ -16,6 +16,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "disconnected": N_("Returned to the platform default"),
     "verified": N_("Arrival of the test mail confirmed"),
     "deleted": N_("Organisation removed"),
+    "limited": N_("Sending limits changed"),
     "reconnected": N_("Account connected again"),
 }
 _LABELS: Final[Mapping[str, str]] = {
@@ -30,6 +31,9 @@ _LABELS: Final[Mapping[str, str]] = {
     "password": N_("Password"),
     "sender_address": N_("Sender e-mail"),
     "sender_alias": N_("Sender alias"),
+    "connections": N_("Limit: mails at once"),
+    "per_minute": N_("Limit: mails a minute"),
+    "per_day": N_("Limit: in 24 hours"),
 }
 _SECRET: Final = ("password",)
 _SAME: Final = N_("Settings saved again, without a change")
@@ -37,6 +41,9 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "security": ENCRYPTION,
     "kind": {"smtp": "SMTP", "microsoft365": "Microsoft 365", "gmail": "Google"},
     "method": {"person": N_("a person’s consent"), "app": N_("an app of your own")},
+    "connections": {"": N_("usual")},
+    "per_minute": {"": N_("usual"), "0": N_("no limit")},
+    "per_day": {"": N_("usual"), "0": N_("no limit")},
     "way": {"api": N_("by the provider’s interface"), "smtp": N_("by SMTP")},
 }
 
