@@ -21,22 +21,26 @@ class Attempt:
     """The state of one event at one delivery.
 
     ``number`` counts the attempts that were made and failed, so 0 is a fresh event. ``unknown`` counts outcomes that
-    stayed unknown. ``owed`` are positions in *to + cc + bcc*, ``None`` for all. ``paused`` is the time in seconds the
-    event spent parked: the clock of the retries did not run meanwhile. ``copy`` tells republished copies apart.
+    stayed unknown, ``unfinished`` those among them that were found after the death of a process. ``owed`` are positions
+    in *to + cc + bcc*, ``None`` for all. ``paused`` is the time in seconds the event spent parked, ``waited`` that it was
+    put off for its turn: the clock of the retries did not run meanwhile.
+    ``copy`` tells republished copies apart.
     """
 
     first_seen: datetime
     number: int = 0
     unknown: int = 0
+    unfinished: int = 0
     owed: tuple[int, ...] | None = None
     not_before: datetime | None = None
     paused: float = 0.0
+    waited: float = 0.0
     parked_at: datetime | None = None
     copy: str = ""
 
     def age(self, now: datetime) -> float:
-        """Seconds since the event was first seen, without the time it was parked."""
-        return max(0.0, (now - self.first_seen).total_seconds() - self.paused)
+        """Seconds since the event was first seen, without the time it was parked or waited for its turn."""
+        return max(0.0, (now - self.first_seen).total_seconds() - self.paused - self.waited)
 
     def released(self, now: datetime) -> "Attempt":
         """The same attempt after parking: the time spent there is taken off its age."""
@@ -53,9 +57,11 @@ def read(headers: Mapping[str, object], now: datetime) -> Attempt:
         first_seen=min(first_seen, now),
         number=_count(headers.get(names.H_ATTEMPT)),
         unknown=_count(headers.get(names.H_UNKNOWN)),
+        unfinished=unfinished(headers),
         owed=_positions(headers.get(names.H_OWED)),
         not_before=_moment(headers.get(names.H_NOT_BEFORE)),
         paused=_seconds(headers.get(names.H_PAUSED)),
+        waited=_seconds(headers.get(names.H_WAITED)),
         parked_at=_moment(headers.get(names.H_PARKED_AT)),
         copy=_text(headers.get(names.H_COPY)),
     )
@@ -69,12 +75,16 @@ def write(attempt: Attempt) -> dict[str, object]:
     }
     if attempt.unknown:
         headers[names.H_UNKNOWN] = attempt.unknown
+    if attempt.unfinished:
+        headers[names.H_UNFINISHED] = attempt.unfinished
     if attempt.owed is not None:
         headers[names.H_OWED] = ",".join(map(str, attempt.owed))
     if attempt.not_before is not None:
         headers[names.H_NOT_BEFORE] = stamp(attempt.not_before)
     if attempt.paused:
         headers[names.H_PAUSED] = str(int(attempt.paused))
+    if attempt.waited:
+        headers[names.H_WAITED] = str(round(attempt.waited, 1))
     if attempt.parked_at is not None:
         headers[names.H_PARKED_AT] = stamp(attempt.parked_at)
     if attempt.copy:
@@ -82,9 +92,16 @@ def write(attempt: Attempt) -> dict[str, object]:
     return headers
 
 
+def unfinished(headers: Mapping[str, object]) -> int:
+    """How often the event was found being sent by a process that had died."""
+    return _count(headers.get(names.H_UNFINISHED))
+
+
 def stamp(moment: datetime) -> str:
     """A moment as RFC 3339 text in UTC with milliseconds, the form of every time in our headers."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _text(value: object) -> str:
@@ -96,16 +113,20 @@ def _count(value: object) -> int:
 
 
 def _seconds(value: object) -> float:
+    if not isinstance(value, str):
+        return 0.0
     try:
-        seconds = float(_text(value))
+        seconds = float(value)
     except ValueError:
         return 0.0
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
 def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
     try:
-        moment = datetime.fromisoformat(_text(value))
+        moment = datetime.fromisoformat(value)
     except ValueError:
         return None
     if moment.tzinfo is None:
@@ -118,7 +139,9 @@ def _moment(value: object) -> datetime | None:
 
 
 def _positions(value: object) -> tuple[int, ...] | None:
-    parts = _text(value).split(",")
+    if not isinstance(value, str):
+        return None
+    parts = value.split(",")
     if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
         return None
     positions = tuple(sorted({int(part) for part in parts}))

@@ -113,7 +113,7 @@ class Channel:
 
         Singly on purpose: with ``multiple`` a quorum queue of RabbitMQ 3.10 manages 112 messages a second.
         """
-        if not self._settle(WireChannel.basic_ack, tag):
+        if not self._settle(WireChannel.acknowledge, tag):
             return False
         self._acks.append(self._loop.time())
         return True

@@ -8,6 +8,7 @@ Nothing here knows pika.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from consumer.broker_errors import PublishFailed, Reason
@@ -58,9 +59,9 @@ class Confirms:
         if isinstance(tag, int) and (pending := self._pending.get(tag)):
             pending.returned = detail
 
-    def confirm(self, tag: int, *, multiple: bool, accepted: bool) -> None:
+    def confirm(self, tag: int, multiple: bool, accepted: bool) -> None:
         """The broker answered for one tag, or for all up to it. Tags that are not pending are passed over."""
-        tags = [one for one in self._pending if one <= tag] if multiple else [tag]
+        tags = list(takewhile(tag.__ge__, self._pending)) if multiple else [tag]
         for one in tags:
             if (pending := self._pending.pop(one, None)) is not None:
                 self._settle(pending, None if accepted else PublishFailed(Reason.NACKED))

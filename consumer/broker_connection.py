@@ -105,8 +105,7 @@ class Connection:
     @property
     def frame_max(self) -> int:
         """The negotiated frame size in bytes."""
-        params: Any = self._pika.params if self._pika else None
-        return int(params.frame_max) if params else 131_072
+        return self._pika.frame_max if self._pika else 131_072
 
     async def channel(self, name: str) -> Channel:
         """Open a channel; raises ChannelLost when that fails or takes too long."""

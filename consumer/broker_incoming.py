@@ -1,8 +1,7 @@
 """A delivered message: ours until it is acknowledged, or until the channel it came on is gone."""
 
-from typing import Any
-
 from consumer.broker_channel import Channel
+from consumer.broker_frames import Content
 from consumer.broker_properties import Properties
 
 
@@ -17,17 +16,17 @@ class Incoming:
         "redelivered", "routing_key",
     )  # fmt: skip
 
-    def __init__(self, channel: Channel, queue: str, method: Any, properties: Properties, body: bytes) -> None:
+    def __init__(self, channel: Channel, queue: str, content: Content) -> None:
         self._channel = channel
-        self._tag: int = method.delivery_tag
+        self._tag = content.tag
         self._settled = False
         self.queue = queue
-        self.body = body
-        self.properties = properties
-        self.exchange: str = _text(method.exchange)
-        self.routing_key: str = _text(method.routing_key)
-        self.redelivered: bool = method.redelivered
-        count = properties.headers.get("x-delivery-count", 0)
+        self.body = content.body
+        self.properties: Properties = content.properties
+        self.exchange = content.exchange
+        self.routing_key = content.routing_key
+        self.redelivered = content.redelivered
+        count = content.properties.headers.get("x-delivery-count", 0)
         self.delivery_count = count if isinstance(count, int) else 0
         self.received = channel.connection.liveness.now()
 
@@ -48,8 +47,3 @@ class Incoming:
             return False
         self._settled = True
         return self._channel.reject(self._tag)
-
-
-def _text(value: str | bytes) -> str:
-    """pika hands over bytes where a name or key is not UTF-8."""
-    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")

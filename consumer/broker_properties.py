@@ -5,10 +5,9 @@ purpose: ``delivery_mode`` (always persistent), ``expiration`` (it would let a r
 refuses a name that is not the connection's) and ``cluster_id`` (not used).
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from consumer.broker_tables import decode_table, encode_field, encode_table
 
@@ -16,7 +15,7 @@ from consumer.broker_tables import decode_table, encode_field, encode_table
 OWN_PREFIX: Final = "mailroom-"
 # 7 bytes of frame head, 1 of frame end, 12 of content header (class, weight, body size).
 _FRAME_OVERHEAD: Final = 20
-_PERSISTENT: Final = 2
+_PERSISTENT: Final = b"\2"
 
 _CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS, _DELIVERY_MODE, _PRIORITY = 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11
 _CORRELATION_ID, _REPLY_TO, _EXPIRATION, _MESSAGE_ID, _TIMESTAMP = 1 << 10, 1 << 9, 1 << 8, 1 << 7, 1 << 6
@@ -43,31 +42,27 @@ class _Cut(Exception):
     """The content header ends in the middle of a property."""
 
 
-class _Reader:
-    __slots__ = ("data", "offset")
+def _take(data: bytes, start: int, length: int) -> tuple[bytes, int]:
+    end = start + length
+    if end > len(data):
+        raise _Cut
+    return data[start:end], end
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.offset = 0
 
-    def take(self, length: int) -> bytes:
-        end = self.offset + length
-        if end > len(self.data):
-            raise _Cut
-        taken = self.data[self.offset : end]
-        self.offset = end
-        return taken
+def _integer(data: bytes, start: int, length: int) -> tuple[int, int]:
+    raw, end = _take(data, start, length)
+    return int.from_bytes(raw, "big"), end
 
-    def integer(self, length: int) -> int:
-        return int.from_bytes(self.take(length), "big")
 
-    def short_string(self) -> str:
-        raw = self.take(self.integer(1))
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            # Readable and ASCII, because this may end in a log line; cut so that it can be published again.
-            return raw.decode("utf-8", "backslashreplace").encode()[:255].decode("utf-8", "ignore")
+def _short_string(data: bytes, start: int) -> tuple[str, int]:
+    if start >= len(data):
+        raise _Cut
+    raw, end = _take(data, start + 1, data[start])
+    try:
+        return raw.decode(), end
+    except UnicodeDecodeError:
+        # Readable and ASCII, because this may end in a log line; cut so that it can be published again.
+        return raw.decode("utf-8", "backslashreplace").encode()[:255].decode("utf-8", "ignore"), end
 
 
 def decode_properties(data: bytes) -> Properties:
@@ -76,27 +71,28 @@ def decode_properties(data: bytes) -> Properties:
     Never raises. What follows a malformed property is left out; headers that cannot be decoded are left out from the
     first such header on (see `consumer.broker_tables.decode_table`).
     """
-    found: dict[str, str | int] = {}
-    headers: Mapping[str, object] = {}
-    reader = _Reader(data)
+    found: dict[str, Any] = {}
     try:
-        flags = word = reader.integer(2)
+        flags, offset = _integer(data, 0, 2)
+        word = flags
         while word & 1:  # continuation words carry no flag that this protocol version defines
-            word = reader.integer(2)
+            word, offset = _integer(data, offset, 2)
         for flag, name, size in _LAYOUT:
             if not flags & flag:
                 continue
             if flag == _HEADERS:
-                headers, _complete = decode_table(reader.take(reader.integer(4)))
+                length, offset = _integer(data, offset, 4)
+                table, offset = _take(data, offset, length)
+                found[name], _complete = decode_table(table)
             elif size:
-                found[name] = reader.integer(size)
+                found[name], offset = _integer(data, offset, size)
             else:
-                found[name] = reader.short_string()
+                found[name], offset = _short_string(data, offset)
     except _Cut:
         pass
     for name in _UNUSED:
         found.pop(name, None)
-    return Properties(headers=headers, **found)  # type: ignore[arg-type]  # types follow from _LAYOUT
+    return Properties(**found)
 
 
 # In the order of the wire: flag, name, size in bytes (0 = short string).
@@ -116,7 +112,7 @@ _LAYOUT: Final = (
     (_APP_ID, "app_id", 0),
     (_CLUSTER_ID, "cluster_id", 0),
 )
-_UNUSED: Final = ("delivery_mode", "expiration", "user_id", "cluster_id")
+_UNUSED: Final = frozenset({"delivery_mode", "expiration", "user_id", "cluster_id"})
 
 
 def encode_properties(properties: Properties, extra: Mapping[str, object] | None = None) -> bytes:
@@ -125,30 +121,39 @@ def encode_properties(properties: Properties, extra: Mapping[str, object] | None
     Raises ValueError for a text beyond 255 bytes, a number out of range, or a header AMQP cannot carry.
     """
     flags = _DELIVERY_MODE
-    pieces: list[bytes] = []
+    pieces = [b""]
     for flag, name, size in _LAYOUT:
         if flag == _DELIVERY_MODE:
-            pieces.append(bytes((_PERSISTENT,)))
+            pieces.append(_PERSISTENT)
             continue
-        value = None if name in _UNUSED else getattr(properties, name)
-        if flag == _HEADERS and extra:
-            value = {**properties.headers, **extra}
-        if value is None or (flag == _HEADERS and not value):
+        if name in _UNUSED:
             continue
-        flags |= flag
+        value = getattr(properties, name)
         if flag == _HEADERS:
-            pieces.append(encode_table(value))
-        elif size:
-            try:
-                pieces.append(value.to_bytes(size, "big"))
-            except OverflowError as err:
-                raise ValueError(f"{name} is out of range") from err
-        else:
-            encoded = value.encode("utf-8", "surrogateescape")
-            if len(encoded) > 255:
-                raise ValueError(f"{name} is longer than 255 bytes")
-            pieces.append(bytes((len(encoded),)) + encoded)
-    return struct.pack(">H", flags) + b"".join(pieces)
+            if extra:
+                value = {**value, **extra}
+            if value:
+                flags |= flag
+                pieces.append(encode_table(value))
+        elif value is not None:
+            flags |= flag
+            pieces.append(_encode_number(name, value, size) if size else _encode_text(name, value))
+    pieces[0] = flags.to_bytes(2, "big")
+    return b"".join(pieces)
+
+
+def _encode_text(name: str, value: str) -> bytes:
+    encoded = value.encode("utf-8", "surrogateescape")
+    if len(encoded) > 255:
+        raise ValueError(f"{name} is longer than 255 bytes")
+    return bytes((len(encoded),)) + encoded
+
+
+def _encode_number(name: str, value: int, size: int) -> bytes:
+    try:
+        return value.to_bytes(size, "big")
+    except OverflowError as err:
+        raise ValueError(f"{name} is out of range") from err
 
 
 def encode_fitting(

@@ -5,11 +5,12 @@ only back-pressure there is (measured: 70 MB went into the buffer of a frozen br
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
 
-from pika import exceptions, spec
+from pika import exceptions
 
 from config.logs import get_logger
 from consumer.broker_backoff import CHANNEL
@@ -19,9 +20,10 @@ from consumer.broker_connection import REPLY_TIMEOUT, Connection
 from consumer.broker_errors import PublishFailed, Reason
 from consumer.broker_link import STABLE_AFTER, Link
 from consumer.broker_properties import Properties, encode_fitting
-from consumer.broker_wire import ContentHeader
 
 log = get_logger(__name__)
+
+_UNBOUNDED = contextlib.nullcontext()
 
 
 class Publishing:
@@ -70,49 +72,53 @@ class Publishing:
         still: Callable[[], bool] | None,
     ) -> None:
         """See `consumer.broker.Broker.publish`."""
-        written = False
+        future: asyncio.Future[None] | None = None
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) if timeout is not None else _UNBOUNDED:
                 await self._window.acquire()
                 try:
-                    future = await self._write(exchange, routing_key, body, properties, mandatory, still)
-                    written = True
+                    channel = self._open_channel() or await self._ready()
+                    if still is not None and not still():
+                        raise PublishFailed(Reason.ABANDONED)
+                    future = self._write(channel, exchange, routing_key, body, properties, mandatory)
                 finally:
-                    if not written:  # otherwise the window is given back when the broker answers, whoever waits
+                    if future is None:  # otherwise the window is given back when the broker answers, whoever waits
                         self._window.release()
                 await future
         except TimeoutError:
-            raise PublishFailed(Reason.TIMEOUT, "the caller's limit", maybe_published=written) from None
+            raise PublishFailed(Reason.TIMEOUT, "the caller's limit", maybe_published=future is not None) from None
 
-    async def _write(
+    def _write(
         self,
+        channel: Channel,
         exchange: str,
         routing_key: str,
         body: bytes,
         properties: Properties,
         mandatory: bool,
-        still: Callable[[], bool] | None,
     ) -> asyncio.Future[None]:
-        channel = await self._ready()
-        if still is not None and not still():
-            raise PublishFailed(Reason.ABANDONED)
         confirms = self._confirms
         mark = {H_PUBLISH_ID: confirms.next_tag} if mandatory else {}
         try:
             encoded, dropped = encode_fitting(properties, mark, channel.connection.frame_max)
-            header = ContentHeader(properties, encoded)
-            channel.pika.basic_publish(exchange, routing_key, body, header, mandatory=mandatory)
-        except (ValueError, exceptions.ShortStringTooLong) as err:
+            channel.pika.publish(exchange, routing_key, encoded, body, mandatory=mandatory)
+        except ValueError as err:
             raise PublishFailed(Reason.ENCODING, type(err).__name__) from err
         except (ChannelLost, exceptions.AMQPError) as err:
             raise PublishFailed(Reason.DISCONNECTED, type(err).__name__) from err
         if dropped:
             log.warning("broker headers dropped", count=len(dropped))
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future = asyncio.get_running_loop().create_future()
         confirms.add(Pending(future, self._clock() + self._confirm_timeout))
         if self._timer is None:
             self._arm()
         return future
+
+    def _open_channel(self) -> Channel | None:
+        channel = self._channel
+        if channel is None or self._closed or channel.connection.blocked or not channel.usable():
+            return None
+        return channel
 
     async def _ready(self) -> Channel:
         """The open publish channel of a connection that the broker reads from."""
@@ -127,7 +133,7 @@ class Publishing:
                     raise PublishFailed(Reason.DISCONNECTED, "no connection") from None
             elif channel.connection.blocked:
                 await channel.connection.unblocked()
-            elif channel.usable():
+            elif self._open_channel() is channel:
                 return channel
         raise PublishFailed(Reason.DISCONNECTED, "closed")
 
@@ -156,18 +162,15 @@ class Publishing:
         confirms = Confirms(self._window.release)
         channel.closed.add_done_callback(lambda closed: self._on_lost(confirms, closed.result()))
 
-        def answered(frame: Any) -> None:
-            method = frame.method
-            confirms.confirm(method.delivery_tag, multiple=method.multiple, accepted=isinstance(method, spec.Basic.Ack))
-
         def returned(_channel: Any, method: Any, header: Any, _body: bytes) -> None:
             tag = header.properties.headers.get(H_PUBLISH_ID)
             confirms.mark_returned(tag, str(method.reply_code))
 
         channel.pika.add_on_return_callback(returned)
+        channel.pika.on_confirm = confirms.confirm
         try:
             await channel.request(
-                lambda reply: channel.pika.confirm_delivery(answered, callback=reply), timeout=REPLY_TIMEOUT
+                lambda reply: channel.pika.confirm_delivery(_never, callback=reply), timeout=REPLY_TIMEOUT
             )
         except BaseException:
             channel.drop("not publishing")
@@ -204,3 +207,7 @@ class Publishing:
             # The answers may come yet, or a queue has lost its leader: this channel is not trusted any more.
             channel.drop("confirm timeout")
         self._arm()
+
+
+def _never(_frame: object) -> None:
+    """What pika would call if confirms did not take the short way."""

@@ -17,9 +17,9 @@ from consumer.broker_backoff import CHANNEL
 from consumer.broker_channel import Channel, ChannelLost
 from consumer.broker_confirms import H_PUBLISH_ID
 from consumer.broker_connection import REPLY_TIMEOUT, Connection
+from consumer.broker_frames import Content
 from consumer.broker_incoming import Incoming
 from consumer.broker_link import STABLE_AFTER, Link
-from consumer.broker_wire import ContentHeader
 
 log = get_logger(__name__)
 
@@ -126,10 +126,11 @@ class Subscription:
                     ),
                     timeout=REPLY_TIMEOUT,
                 )
+            channel.pika.on_delivery = partial(self._deliver, channel)
             await channel.request(
                 lambda reply: channel.pika.basic_consume(
                     queue,
-                    lambda _channel, method, header, body: self._deliver(channel, method, header, body),
+                    _never,
                     auto_ack=fanout is not None,
                     consumer_tag=f"{self._link.name} {queue} {self.generation}"[:255],
                     arguments={} if self._consumer.priority is None else {"x-priority": self._consumer.priority},
@@ -142,18 +143,16 @@ class Subscription:
             raise
         return channel
 
-    def _deliver(self, channel: Channel, method: Any, header: Any, body: bytes) -> None:
-        """Called by pika for each delivery. Nothing may be raised from here."""
+    def _deliver(self, channel: Channel, content: Content) -> None:
+        """Called for each delivery from inside pika's reader. Nothing may be raised from here."""
         # Deliveries that were in the socket while this process stood still, or that come on a channel we have
         # given up, are somebody else's by now.
         if self._stopped or not channel.usable():
             return
-        assert isinstance(header, ContentHeader)  # noqa: S101 - made by our own connection class
-        properties = header.properties
-        if H_PUBLISH_ID in properties.headers:  # of use on the channel it was published on, nowhere else
-            kept = {name: value for name, value in properties.headers.items() if name != H_PUBLISH_ID}
-            properties = replace(properties, headers=kept)
-        message = Incoming(channel, self.queue, method, properties, body)
+        if H_PUBLISH_ID in content.properties.headers:  # of use on the channel it was published on, nowhere else
+            kept = {name: value for name, value in content.properties.headers.items() if name != H_PUBLISH_ID}
+            content.properties = replace(content.properties, headers=kept)
+        message = Incoming(channel, self.queue, content)
         try:
             self._consumer.on_message(message)
         except Exception as err:  # boundary: an exception here would tear down the connection
@@ -170,6 +169,10 @@ class Subscription:
             callback()
         except Exception as err:  # boundary: the subscription has to go on
             log.exception("broker callback failed", queue=self._consumer.source, error=type(err).__name__)
+
+
+def _never(*_delivery: object) -> None:
+    """What pika would call if deliveries did not take the short way."""
 
 
 async def _bind_temporary(channel: Channel, exchange: str) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 # Deeper tables stay undecoded: a table of 100,000 levels fits a frame, and recursion must not depend on a stranger.
@@ -75,16 +76,27 @@ def encode_table(fields: Mapping[str, object]) -> bytes:
     Takes everything `decode_table` returns. Raises ValueError for what AMQP cannot express: a name beyond 255
     bytes, an integer beyond 64 bits, a naive or negative date, any other type.
     """
-    content = b"".join(encode_field(name, value) for name, value in fields.items())
+    content = b"".join([_encode_name(name) + _encode_value(value) for name, value in fields.items()])
     return _LENGTH.pack(len(content)) + content
 
 
 def encode_field(name: str, value: object) -> bytes:
     """Encode one field, name and value. Raises ValueError as `encode_table` does."""
+    return _encode_name(name) + _encode_value(value)
+
+
+# Names are few and come with every message.
+@lru_cache(maxsize=512)
+def _encode_name(name: str) -> bytes:
     encoded = name.encode("utf-8", "surrogateescape")
     if len(encoded) > 255:
         raise ValueError("a header name is longer than 255 bytes")
-    return bytes((len(encoded),)) + encoded + _encode_value(value)
+    return bytes((len(encoded),)) + encoded
+
+
+@lru_cache(maxsize=512)
+def _decode_name(encoded: bytes) -> str:
+    return encoded.decode("utf-8", "surrogateescape")
 
 
 def _take(data: bytes, offset: int, length: int) -> tuple[bytes, int]:
@@ -102,19 +114,30 @@ def _take_long(data: bytes, offset: int) -> tuple[bytes, int]:
 def _decode_fields(data: bytes, fields: dict[str, object], depth: int) -> None:
     offset, end = 0, len(data)
     while offset < end:
-        name, offset = _take(data, offset + 1, data[offset])
-        value, offset = _decode_value(data, offset, depth)
-        fields[name.decode("utf-8", "surrogateescape")] = value
+        start = offset + 1
+        offset = start + data[offset]
+        if offset > end:
+            raise _Malformed
+        name = _decode_name(data[start:offset])
+        fields[name], offset = _decode_value(data, offset, depth)
 
 
 def _decode_value(data: bytes, offset: int, depth: int) -> tuple[object, int]:
     kind = data[offset : offset + 1]
     offset += 1
+    if kind == b"S":  # most fields are
+        start = offset + 4
+        offset = start + int.from_bytes(data[offset:start], "big")
+        if offset > len(data) or start > len(data):
+            raise _Malformed
+        return _decode_string(data[start:offset], depth), offset
     if fixed := _FIXED.get(kind):
-        raw, offset = _take(data, offset, fixed.size)
-        number = fixed.unpack(raw)[0]
-        return (bool(number) if kind == b"t" else number), offset
-    if kind in (b"S", b"x", b"A", b"F"):
+        end = offset + fixed.size
+        if end > len(data):
+            raise _Malformed
+        number = fixed.unpack_from(data, offset)[0]
+        return (bool(number) if kind == b"t" else number), end
+    if kind in _LONG:
         raw, offset = _take_long(data, offset)
         return _LONG[kind](raw, depth), offset
     if kind == b"V":
@@ -176,12 +199,18 @@ def _long(kind: bytes, content: bytes) -> bytes:
 
 
 def _encode_value(value: object) -> bytes:
-    if value is None:
-        return b"V"
+    encode = _EXACT.get(type(value))
+    if encode is not None:
+        return encode(value)
     for kind, encode in _ENCODERS:
         if isinstance(value, kind):
             return encode(value)
     raise ValueError(f"a header cannot carry a {type(value).__name__}")
+
+
+def _encode_string(value: str) -> bytes:
+    encoded = value.encode("utf-8", "surrogateescape")
+    return b"S" + _LENGTH.pack(len(encoded)) + encoded
 
 
 def _encode_int(value: int) -> bytes:
@@ -211,7 +240,8 @@ def _encode_decimal(value: Decimal) -> bytes:
 
 # The first that fits counts: a bool is an int, too.
 _ENCODERS: Final[tuple[tuple[type, Callable[[Any], bytes]], ...]] = (
-    (str, lambda value: _long(b"S", value.encode("utf-8", "surrogateescape"))),
+    (type(None), lambda _value: b"V"),
+    (str, _encode_string),
     (bool, lambda value: b"t" + bytes((value,))),
     (int, _encode_int),
     (float, lambda value: b"d" + _FIXED[b"d"].pack(value)),
@@ -223,3 +253,5 @@ _ENCODERS: Final[tuple[tuple[type, Callable[[Any], bytes]], ...]] = (
     (Decimal, lambda value: b"D" + _encode_decimal(value)),
     (RawField, lambda value: _long(value.kind, value.data) if value.kind in _LONG else value.kind + value.data),
 )
+_EXACT: Final = dict(_ENCODERS)
+"""Finds the encoder of nearly every value at the first look; only sub-classes need the whole list."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from consumer.events_fields import CATEGORIES
+from config.categories import CATEGORIES
 from consumer.events_json import InvalidEvent, path_of, read_object
 from consumer.events_model import Address, Attachment, Data, Event, Thread
 from consumer.names import H_ORGANIZATION

@@ -14,24 +14,8 @@ from email_validator import validate_email as check_email
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from config.categories import CATEGORIES
 from config.choices import valid_organization_id
-
-CATEGORIES: Final = frozenset(
-    {
-        "task",
-        "comment",
-        "request",
-        "invitation",
-        "reminder",
-        "compliance_alert",
-        "rights_request",
-        "audit",
-        "incident",
-        "workflow",
-        "other",
-    }
-)
-"""The categories that become metric labels; any other word in an event's type counts as ``other``."""
 
 # C0 but the tab, DEL, C1, and the two Unicode line ends that some mail programs take for a line break.
 _CONTROLS: Final = r"\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029"

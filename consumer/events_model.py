@@ -119,12 +119,12 @@ class Data(_Value):
     ] = ()
     workspace_id: fields.ShortIdentifier | None = None
     on_unknown: Annotated[
-        Literal["resend", "hold"],
-        BeforeValidator(unless_null("resend"), json_schema_input_type=Literal["resend", "hold"] | None),
+        Literal["resend", "hold"] | None,
         Field(
-            description="when the connection broke before the server's answer: send once more, or keep as dead letter"
+            description="when the connection broke before the server's answer: send once more, or keep as dead letter; "
+            "without it hold for rights_request and resend for every other category, unless the operator chose others"
         ),
-    ] = "resend"
+    ] = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -167,8 +167,13 @@ class Event(_Value):
 
     @property
     def category(self) -> str:
-        """The category in the type, from the closed set of :data:`~consumer.events_fields.CATEGORIES`."""
+        """The category in the type, from the closed set of :data:`~config.categories.CATEGORIES`."""
         return fields.category_of(self.type)
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients it has: *to + cc + bcc*, in this order, are the positions that ``owed`` counts."""
+        return len(self.data.to) + len(self.data.cc) + len(self.data.bcc)
 
     def to_dict(self) -> dict[str, Any]:
         """The event as its JSON object; parsing it again gives an equal event."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,8 +45,20 @@ _MARKS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
+class Chore:
+    """Something done again and again, with ``pause`` seconds between two rounds; a round that fails is logged."""
+
+    name: str
+    work: Callable[[], Awaitable[None]]
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
 class Household:
-    """What is looked after. ``random`` gives a number in [0, 1)."""
+    """What is looked after; ``chores`` are those of others, ``changed`` is told of organisations with other settings.
+
+    ``random`` gives a number in [0, 1).
+    """
 
     broker: Broker
     directory: Directory
@@ -59,6 +71,8 @@ class Household:
     partitions: int
     now: Callable[[], datetime]
     random: Callable[[], float]
+    chores: Sequence[Chore] = ()
+    changed: Callable[[str], None] = lambda organization: None
 
 
 class Housekeeping:
@@ -80,6 +94,7 @@ class Housekeeping:
             ("self-check", self.check, INTERVAL),
             ("counts", self.count, _COUNT_EVERY),
             ("prune", self.prune, _PRUNE_EVERY),
+            *((chore.name, chore.work, chore.pause) for chore in self._h.chores),
         ):
             self._background.start(self._repeat(name, work, pause), name=name, vital=True)
         for name, work, pause in (
@@ -158,6 +173,7 @@ class Housekeeping:
             self._sweep_now.set()
             return
         for organization in organizations:
+            self._h.changed(organization)
             self._changed[organization] = until
             self._sweep_now.set()
 

@@ -1,16 +1,17 @@
 """One delivered message up to its verdict: its headers, its bytes parsed, the delivery. Acts on nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from config.logs import get_logger
 from consumer import names
 from consumer.attempt import Attempt, read
 from consumer.broker import Incoming
-from consumer.delivery import Delivery, at_once
+from consumer.delivery import Delivery
 from consumer.events import Event, InvalidEvent, parse
 from consumer.metrics import Metrics
-from consumer.outcome import Begin, Branch, Dead, Finding, Label, Reason, Reroute, Retry, Verdict
+from consumer.outcome import Branch, Dead, Finding, Hand, Label, Reason, Reroute, Retry, Verdict
+from consumer.parking import LONGEST
 from consumer.partition import partition_of
 from consumer.retry import Policy, decide
 from transports.errors import Code, Temporary
@@ -25,6 +26,9 @@ _IMPLAUSIBLE = 30 * 3600.0
 
 _EARLY = 1.0
 """Seconds by which an event may start before its ``not-before``: the precision of the shortest wait queue."""
+
+_EARLY_BY_REASON: Mapping[object, float] = {Reason.PACED: 2.0, Reason.CROWDED: 5.0}
+"""The same for what only waits its turn: its lane decides exactly, so a further hop would gain nothing."""
 
 
 class Intake:
@@ -56,7 +60,8 @@ class Intake:
         if attempt.not_before is None:
             return None
         remaining = (attempt.not_before - now).total_seconds()
-        if remaining <= _EARLY or remaining > _IMPLAUSIBLE:
+        early = _EARLY_BY_REASON.get(incoming.properties.headers.get(names.H_REASON), _EARLY)
+        if remaining <= early or remaining > _IMPLAUSIBLE:
             return None
         return self._without_event(attempt, Branch(Retry(remaining, counted=False), Reason.NOT_YET))
 
@@ -92,10 +97,10 @@ class Intake:
         )
         return self._without_event(attempt, branch)
 
-    async def find(self, incoming: Incoming, partition: str, begin: Begin = at_once) -> Finding:
-        """Parses and delivers. ``partition`` is that of the queue, empty for the unsorted one.
+    async def find(self, incoming: Incoming, hand: Hand) -> Finding:
+        """Parses and delivers. The partition is that of the queue, empty for the unsorted one.
 
-        Raises NotBegun when ``begin`` says no.
+        Raises NotBegun when ``hand.begin`` says no.
         """
         now = self._now()
         attempt = read(incoming.properties.headers, now)
@@ -106,12 +111,14 @@ class Intake:
             return self._without_event(attempt, branch)
         label = Label(event.id, event.organization_id, event.category, event.time, event.expiry)
         right = partition_of(event.organization_id, self._partitions)
-        if right != partition:
+        if right != hand.partition:
             return Finding(attempt, label, Verdict("", branches=(Branch(Reroute(right), Reason.MISROUTED),)))
         if event.expiry is not None and event.expiry <= now:
-            return Finding(attempt, label, Verdict("", branches=(Branch(Dead(), Reason.EXPIRED),)))
+            return Finding(attempt, label, await self._delivery.give_up(Reason.EXPIRED, event, attempt, hand))
+        if attempt.paused > LONGEST.total_seconds():
+            return Finding(attempt, label, await self._delivery.give_up(Reason.PARKED_TOO_LONG, event, attempt, hand))
         self._count(event, attempt, incoming)
-        return Finding(attempt, label, await self._delivery.deliver(event, attempt, incoming.received, begin))
+        return Finding(attempt, label, await self._delivery.deliver(event, attempt, hand))
 
     @staticmethod
     def _without_event(attempt: Attempt, branch: Branch) -> Finding:

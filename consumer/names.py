@@ -40,7 +40,9 @@ H_FIELD: Final = "mailroom-field"
 H_DEAD_AT: Final = "mailroom-dead-at"
 H_PARKED_AT: Final = "mailroom-parked-at"
 H_UNKNOWN: Final = "mailroom-unknown"
+H_UNFINISHED: Final = "mailroom-unfinished"
 H_PAUSED: Final = "mailroom-paused"
+H_WAITED: Final = "mailroom-waited"
 H_COPY: Final = "mailroom-copy"
 H_DETAIL: Final = "mailroom-detail"
 H_TRANSPORT: Final = "mailroom-transport"
@@ -50,6 +52,10 @@ H_PROBE: Final = "mailroom-probe"
 
 _BROKER_HEADERS: Final = frozenset({"x-death", "x-delivery-count", "x-acquired-count"})
 _BROKER_PREFIXES: Final = ("x-first-death-", "x-last-death-")
+_NOT_FOREIGN: Final = (PREFIX, *_BROKER_PREFIXES)
+
+_ROUTING_HEADERS: Final = frozenset({"CC", "BCC"})
+"""The broker routes a copy to every key they name, on whatever exchange the message is published to."""
 
 
 def work_queue(partition: str) -> str:
@@ -92,4 +98,13 @@ def without_broker_headers(headers: Mapping[str, object]) -> dict[str, object]:
         name: value
         for name, value in headers.items()
         if name not in _BROKER_HEADERS and not name.startswith(_BROKER_PREFIXES)
+    }
+
+
+def foreign_headers(headers: Mapping[str, object]) -> dict[str, object]:
+    """Those headers that neither the broker nor Mailroom wrote, and that route nothing."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if not name.startswith(_NOT_FOREIGN) and name not in _BROKER_HEADERS and name not in _ROUTING_HEADERS
     }

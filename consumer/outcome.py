@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consumer.attempt import Attempt
+from consumer.ledger import Record
 from transports.errors import Code
 
 
@@ -22,6 +23,13 @@ class Reason(StrEnum):
     NOT_YET = "not_yet"
     MISROUTED = "misrouted"
     RENEWED = "renewed"
+    PACED = "paced"
+    CROWDED = "crowded"
+    BREAKER_OPEN = "breaker_open"
+    PLATFORM_HOLD = "platform_hold"
+    IN_PROGRESS = "in_progress"
+    DUPLICATE = "duplicate"
+    SETTLED_BEFORE = "settled_before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,12 @@ class Reroute:
     partition: str
 
 
-Decision = Retry | Park | Dead | Reroute
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """It has ended already, by another copy of it: acknowledge and count it."""
+
+
+Decision = Retry | Park | Dead | Reroute | Drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ class Branch:
     """What becomes of the recipients at ``owed`` (``None``: all of them), and why.
 
     ``detail`` is safe to store; ``path`` is the field of an invalid event; ``unknown`` says that the mail may have been
-    accepted.
+    accepted, ``unfinished`` that this was found after the death of a process.
     """
 
     decision: Decision
@@ -66,6 +79,16 @@ class Branch:
     detail: str = ""
     path: str = ""
     unknown: bool = False
+    unfinished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What the ledger is still to be told of an event once all its branches are published."""
+
+    key: bytes
+    copy: bytes
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +101,7 @@ class Verdict:
     transport: str
     accepted: tuple[int, ...] = ()
     branches: tuple[Branch, ...] = ()
+    closing: Closing | None = None
 
 
 class NotBegun(Exception):
@@ -88,12 +112,34 @@ Begin = Callable[[], Awaitable[bool]]
 """Asked right before a mail leaves: whether it may. It may wait first; ``False`` ends the delivery as NotBegun."""
 
 
+async def at_once() -> bool:
+    """Lets every mail begin."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One delivery of a message by the broker, as far as it concerns what becomes of its event.
+
+    ``partition`` is that of its queue. ``copy`` names this copy of the message; ``redelivered``: it may have been in
+    somebody's hand before. ``received`` is the reading of the monotonic clock when it came.
+    """
+
+    copy: bytes = b""
+    partition: str = ""
+    received: float = 0.0
+    redelivered: bool = False
+    begin: Begin = at_once
+
+
 @dataclass(slots=True)
 class Progress:
-    """How far a finding was acted on: the branches whose copies are published, and whether its end was counted."""
+    """How far a finding was acted on: the branches whose copies are published, and whether its hand-off was told and
+    its end counted."""
 
     published: set[int] = field(default_factory=set)
     copies: dict[int, str] = field(default_factory=dict)
+    told: bool = False
     counted: bool = False
 
 

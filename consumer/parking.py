@@ -1,8 +1,9 @@
 """Parked events: kept while an organisation's account needs attention, and let go by themselves when it is mended.
 
 A sweep looks once at every event that was parked when it began. Events of a mended organisation go back to the sorter,
-expired ones and those parked too long become dead letters, and the rest is appended anew, so that no old message pins
-the broker's log. One sweep of a partition at a time: the parked queues have a single active consumer.
+so do expired ones and those parked too long, whose end is the worker's to decide and to record; the rest is appended
+anew, so that no old message pins the broker's log. One sweep of a partition at a time: the parked queues have a single
+active consumer.
 """
 
 import asyncio
@@ -10,19 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import Final
 
 from config.errors import SettingsUnreadable
 from config.logs import get_logger
 from config.organizations import Directory
 from consumer import names
-from consumer.attempt import Attempt, read, stamp, write
+from consumer.attempt import Attempt, read, write
 from consumer.broker import Broker, Incoming, PublishFailed
 from consumer.broker_errors import Reason as Failure
-from consumer.metrics import Metrics
-from consumer.outcome import Reason
 from consumer.routing import NoRoute, PlatformDefault, choose
 
 log = get_logger(__name__)
+
+LONGEST: Final = timedelta(days=7)
+"""How long an event may stay parked, all its times together."""
 
 _PREFETCH = 50
 _QUIET = 5.0
@@ -35,11 +38,10 @@ class Sweep:
 
     released: int = 0
     kept: int = 0
-    dead: int = 0
 
 
 class Parking:
-    """Sweeps the parked queues. ``longest`` bounds how long an event may stay."""
+    """Sweeps the parked queues."""
 
     def __init__(
         self,
@@ -47,18 +49,14 @@ class Parking:
         directory: Directory,
         *,
         default: PlatformDefault | None,
-        metrics: Metrics,
         now: Callable[[], datetime],
         new_copy: Callable[[], str],
-        longest: timedelta = timedelta(days=7),
     ) -> None:
         self._broker = broker
         self._directory = directory
         self._default = default
-        self._metrics = metrics
         self._now = now
         self._new_copy = new_copy
-        self._longest = longest
 
     async def sweep(self, partition: str) -> Sweep:
         """Goes once through the parked events of a partition.
@@ -87,7 +85,7 @@ class Parking:
                         raise
         finally:
             await self._broker.unsubscribe(subscription)
-        if done.released or done.dead:
+        if done.released:
             log.info("parked events swept", partition=partition, count=done.released)
         return done
 
@@ -102,12 +100,7 @@ class Parking:
         headers = incoming.properties.headers
         attempt = read(headers, now)
         organization = str(headers.get(names.H_ORGANIZATION, ""))
-        reason = self._over(headers, attempt, now)
-        if reason is not None:
-            exchange, key = names.DEAD, names.DEAD_KEY
-            ours = write(attempt) | {names.H_REASON: str(reason), names.H_DEAD_AT: stamp(now)}
-            done.dead += 1
-        elif await self._mended(organization, now, tried):
+        if self._over(headers, attempt, now) or await self._mended(organization, now, tried):
             exchange, key = names.SORT, names.H_PARTITION
             ours = write(attempt.released(now))
             done.released += 1
@@ -116,17 +109,11 @@ class Parking:
             ours = write(replace(attempt, parked_at=attempt.parked_at or now))
             done.kept += 1
         await self._move(incoming, exchange, key, ours)
-        if reason is not None:
-            transport = str(headers.get(names.H_TRANSPORT, ""))
-            self._metrics.outcome(transport, "expired" if reason is Reason.EXPIRED else "dead", str(reason))
-            self._metrics.dead_letter(str(reason))
 
-    def _over(self, headers: Mapping[str, object], attempt: Attempt, now: datetime) -> Reason | None:
+    @staticmethod
+    def _over(headers: Mapping[str, object], attempt: Attempt, now: datetime) -> bool:
         expires = read({names.H_NOT_BEFORE: headers.get(names.H_EXPIRES)}, now).not_before
-        if expires is not None and expires <= now:
-            return Reason.EXPIRED
-        spent = attempt.released(now).paused  # with the times before it was last tried
-        return Reason.PARKED_TOO_LONG if spent > self._longest.total_seconds() else None
+        return (expires is not None and expires <= now) or attempt.released(now).paused > LONGEST.total_seconds()
 
     async def _mended(self, organization: str, now: datetime, tried: set[str]) -> bool:
         """Whether the organisation's events may go; of a suspended one that is due for a try, a single event."""

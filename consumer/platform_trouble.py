@@ -37,10 +37,18 @@ class PlatformTrouble:
         self._met[key] = now
         self._metrics.platform_problem(*key, there=True)
 
+    def over(self, transport: str) -> None:
+        """Mail leaves by this transport again."""
+        for key in [key for key in self._met if key[0] == transport]:
+            self._end(key)
+
     def settle(self) -> None:
         """Takes for over what was not met for long."""
         for key, at in list(self._met.items()):
             if self._clock() - at >= OVER_AFTER:
-                del self._met[key], self._said[key]
-                self._metrics.platform_problem(*key, there=False)
-                log.info("the platform can send again", transport=key[0], code=key[1])
+                self._end(key)
+
+    def _end(self, key: tuple[str, str]) -> None:
+        del self._met[key], self._said[key]
+        self._metrics.platform_problem(*key, there=False)
+        log.info("the platform can send again", transport=key[0], code=key[1])

@@ -51,6 +51,12 @@ class Quarantine:
             yield
 
     @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Around an event that was being sent when a process died: nothing is written down, the ledger knows of it."""
+        async with self._gate.alone():
+            yield
+
+    @asynccontextmanager
     async def redelivered(self, body: bytes) -> AsyncIterator[Entry]:
         """Around a redelivered event; raises :class:`config.errors.StoreUnavailable`.
 

@@ -1,5 +1,6 @@
 """The retry rule: pure, with the clock and the randomness as arguments. Only ``settle`` acts on what it says."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,19 +56,23 @@ def decide(
     come after its ``expiry`` is given up at once, because no further try can help it.
     """
     decision, reason = _rule(error, attempt, hold_unknown, policy, random)
-    if isinstance(decision, Retry) and _ends(error) and attempt.age(now) + decision.after > policy.max_age:
+    # What is put off comes to no end by its age, nor does the one resend, which has an end of its own.
+    ends = isinstance(decision, Retry) and decision.counted and not isinstance(error, OutcomeUnknown)
+    if isinstance(decision, Retry) and ends and attempt.age(now) + decision.after > policy.max_age:
         decision, reason = Dead(), Reason.RETRIES_EXHAUSTED
     if isinstance(decision, Retry) and expiry is not None and (expiry - now).total_seconds() <= decision.after:
         decision, reason = Dead(), Reason.EXPIRED
     return Branch(decision, reason, detail=error.detail, unknown=isinstance(error, OutcomeUnknown))
 
 
-def _ends(error: DeliveryError) -> bool:
-    """Whether retries come to an end: our own outages are waited out, and a resend has an end of its own.
+def put_off(after: float, reason: Code | Reason, *, now: datetime, expiry: datetime | None) -> Branch:
+    """What becomes of an event that could not leave yet, through no failure of its own: no attempt, at any age.
 
-    A relay of ours that refuses to relay for days may mean this recipient only.
+    An event whose ``expiry`` comes first is given up at once, because no wait can help it.
     """
-    return not isinstance(error, PlatformProblem | OutcomeUnknown) or error.code is Code.RELAYING_DENIED
+    if expiry is not None and (expiry - now).total_seconds() <= after:
+        return Branch(Dead(), Reason.EXPIRED)
+    return Branch(Retry(after, counted=False), reason)
 
 
 def _rule(
@@ -80,7 +85,8 @@ def _rule(
     match error:
         case AccountProblem():
             return Park(), error.code
-        case PlatformProblem():
+        # A relay of ours that refuses to relay for days may mean this recipient only.
+        case PlatformProblem() if error.code is not Code.RELAYING_DENIED:
             pause = _bounded(error.retry_after, _PLATFORM_PAUSE)
             return Retry(_spread(pause, policy.jitter, random), counted=False), error.code
         case OutcomeUnknown():
@@ -122,6 +128,8 @@ def _spread(seconds: float, jitter: float, random: Callable[[], float]) -> float
 
 
 def tier(seconds: float, tiers: tuple[int, ...]) -> int:
-    """The wait queue for a pause: the largest that fits, so that nothing comes back early by more than a second."""
-    fitting = [step for step in tiers if step <= seconds]
-    return max(fitting, default=min(tiers))
+    """The wait queue for a pause: the largest that fits, so that nothing comes back early by more than a second.
+
+    ``tiers`` are ascending.
+    """
+    return tiers[max(bisect_right(tiers, seconds) - 1, 0)]

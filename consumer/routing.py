@@ -2,22 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from config.choices import OrganizationSettings, TransportSettings
+from config.endpoints import endpoint_of
+from config.limits import Limits
 from consumer.outcome import Reason
 from transports.errors import Code
 from transports.message import Mailbox
 from transports.smtp.settings import SmtpSettings
 
-DEFAULT = "default"
+DEFAULT: Final = "default"
+_PLATFORM_LIMITS: Final = Limits(8)
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformDefault:
-    """The platform's own SMTP service and its no-reply sender (R1)."""
+    """The platform's own SMTP service and its no-reply sender (R1); ``limits`` are for all organisations together."""
 
     smtp: SmtpSettings
     sender: Mailbox
+    limits: Limits = _PLATFORM_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Route:
     """The one way out for an event.
 
     ``key`` names the pool of connections: an organisation, or the empty string for the platform default.
-    ``version`` is that of the organisation's settings, 0 for the default.
+    ``version`` is that of the organisation's settings, 0 for the default. ``endpoint`` is the server that the mail goes
+    to, which accounts of several organisations may have in common: see :mod:`config.endpoints`.
     """
 
     key: str
@@ -41,6 +47,8 @@ class Route:
     account: Account
     sender: Mailbox
     version: int
+    limits: Limits
+    endpoint: str
     suspended: bool = False
 
     @property
@@ -66,7 +74,15 @@ def choose(settings: OrganizationSettings | None, default: PlatformDefault | Non
     if settings is None:
         if default is None:
             return NoRoute(Code.PLATFORM_SETTINGS, DEFAULT, platform=True)
-        return Route("", DEFAULT, Account(default.smtp, platform=True), default.sender, version=0)
+        return Route(
+            "",
+            DEFAULT,
+            Account(default.smtp, platform=True),
+            default.sender,
+            version=0,
+            limits=default.limits,
+            endpoint=endpoint_of(default.smtp),
+        )
     if settings.account is None:
         return NoRoute(Reason.UNSUPPORTED_TRANSPORT, settings.kind.value, platform=False)
     suspension = settings.suspension
@@ -78,5 +94,7 @@ def choose(settings: OrganizationSettings | None, default: PlatformDefault | Non
         Account(settings.account, platform=False),
         settings.sender,
         settings.version,
+        settings.limits,
+        endpoint_of(settings.account),
         suspended=suspension is not None,
     )

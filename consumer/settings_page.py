@@ -17,6 +17,7 @@ from config.dns.checks import DomainChecks
 from config.dns.system import SystemResolver
 from config.drafts import Drafts
 from config.errors import ConfigurationError
+from config.held_back import HeldBackReading
 from config.history import History
 from config.logs import get_logger, install_loop_handler
 from config.oauth.flows import Flows
@@ -24,6 +25,7 @@ from config.organizations import Organizations
 from config.process import Settings
 from config.save_and_test import SaveAndTest
 from config.secrets import NO_KEY, SecretBox
+from config.sending_limits import SendingLimits
 from config.sessions import Sessions
 from config.store import Store
 from config.trial_codes import new_code
@@ -87,6 +89,8 @@ def build(settings: Settings, store: Store, box: SecretBox, announce: Announcer,
     return Services(
         settings=WebSettings(settings.web_url or "", settings.default_sender, settings.web_trusted_proxies),
         organizations=organizations,
+        limits=SendingLimits(store, now=utc_now),
+        held_back=HeldBackReading(store, now=utc_now),
         drafts=drafts,
         history=History(store),
         trials=save_and_test,

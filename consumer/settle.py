@@ -8,25 +8,23 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from config.logs import get_logger
 from consumer import names
-from consumer.attempt import stamp, write
+from consumer.attempt import Attempt, stamp, write
 from consumer.broker import Incoming, Properties, PublishFailed
+from consumer.endings import Endings
+from consumer.ledger import Ledger
 from consumer.metrics import Metrics
-from consumer.notices import Notices, Publish
-from consumer.outcome import Branch, Dead, Finding, Label, Park, Progress, Reason, Reroute, Retry
+from consumer.notices import Publish
+from consumer.outcome import Branch, Dead, Drop, Finding, Label, Park, Progress, Reason, Reroute, Retry
 from consumer.retry import tier
+from consumer.steps import Step, Watch, nobody
 
 log = get_logger(__name__)
 
-_ROUTINE = frozenset({Reason.NOT_YET, Reason.MISROUTED, Reason.RENEWED})
-"""Hops that say nothing about an event; they are counted and not logged."""
-
 _PUBLISH_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
-
-_ROUTING_HEADERS = frozenset({"CC", "BCC"})
-"""The broker routes a copy to every key they name, on whatever exchange the message is published to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,17 @@ class Settler:
         publish: Publish,
         *,
         metrics: Metrics,
-        notices: Notices,
+        endings: Endings,
         now: Callable[[], datetime],
         new_copy: Callable[[], str],
+        ledger: Ledger,
+        watch: Watch = nobody,
     ) -> None:
         self._publish = publish
+        self._ledger = ledger
+        self._watch = watch
         self._metrics = metrics
-        self._notices = notices
+        self._endings = endings
         self._now = now
         self._new_copy = new_copy
 
@@ -59,8 +61,10 @@ class Settler:
 
         ``progress`` is how far an earlier delivery of the same message came; it is added to.
         """
+        event_id = incoming.properties.message_id or ""
+        self._endings.handed_off(incoming, partition, finding, progress)
         for index, branch in enumerate(finding.verdict.branches):
-            if index in progress.published:
+            if index in progress.published or isinstance(branch.decision, Drop):
                 continue
             # The same identifier at every try, also after a redelivery: a lost confirm may hide a copy.
             name = progress.copies.setdefault(index, self._new_copy())
@@ -68,11 +72,16 @@ class Settler:
             if not await self._republish(incoming, copy, finding.event):
                 return False
             progress.published.add(index)
+            self._watch(Step.PUBLISHED, event_id)
+        closing = finding.verdict.closing
+        if closing is not None:
+            await self._ledger.end(closing.key, closing.copy, closing.record)
+        self._watch(Step.ACKNOWLEDGING, event_id)
         if not incoming.ack():
             return False
         if not progress.counted:  # an ack that was lost on its way is written again, but nothing ends twice
             progress.counted = True
-            self._account(incoming, partition, finding)
+            self._endings.branches(incoming, partition, finding)
         return True
 
     async def _republish(self, incoming: Incoming, copy: _Copy, event: Label | None) -> bool:
@@ -101,9 +110,10 @@ class Settler:
 
     def _copy(self, incoming: Incoming, partition: str, finding: Finding, branch: Branch, name: str) -> _Copy:
         now = self._now()
-        attempt = replace(finding.attempt, copy=name, not_before=None, parked_at=None)
+        # One replacement in the end instead of one each: this is most of what a hop costs here.
+        change: dict[str, Any] = {"copy": name, "not_before": None, "parked_at": None}
         if branch.owed is not None:
-            attempt = replace(attempt, owed=branch.owed)
+            change["owed"] = branch.owed
         headers: dict[str, object] = {names.H_REASON: str(branch.reason)}
         if branch.detail:
             headers[names.H_DETAIL] = branch.detail
@@ -112,26 +122,24 @@ class Settler:
         if finding.verdict.transport:
             headers[names.H_TRANSPORT] = finding.verdict.transport
         match branch.decision:
-            case Retry(after=after, counted=counted):
-                attempt = replace(
-                    attempt,
-                    number=attempt.number + counted,
-                    unknown=attempt.unknown + branch.unknown,
-                    not_before=now + timedelta(seconds=after),
-                )
+            case Retry(after=after):
+                change |= _later(finding.attempt, branch, now)
                 exchange, key = names.LATER, str(tier(after, names.WAIT_TIERS))
+                headers = _why_it_waits(incoming) if branch.reason is Reason.NOT_YET else headers
             case Park():
-                attempt = replace(attempt, parked_at=now)
+                change["parked_at"] = now
                 exchange, key = names.PARKED, partition
             case Dead():
-                attempt = replace(attempt, number=attempt.number + 1, unknown=attempt.unknown + branch.unknown)
+                change |= {"number": finding.attempt.number + 1, "unknown": finding.attempt.unknown + branch.unknown}
                 headers[names.H_DEAD_AT] = stamp(now)
                 exchange, key = names.DEAD, names.DEAD_KEY
             case Reroute(partition=right):
                 headers = {}
                 partition = right
                 exchange, key = names.SORT, incoming.routing_key
-        ours = self._ours(partition, finding.event) | write(attempt) | headers
+            case Drop():
+                raise AssertionError("what has ended already is not published")
+        ours = self._ours(partition, finding.event) | write(replace(finding.attempt, **change)) | headers
         return _Copy(exchange, key, self._properties(incoming, finding.event, ours))
 
     @staticmethod
@@ -145,75 +153,28 @@ class Settler:
 
     @staticmethod
     def _properties(incoming: Incoming, event: Label | None, ours: dict[str, object]) -> Properties:
-        kept = {
-            name: value
-            for name, value in names.without_broker_headers(incoming.properties.headers).items()
-            if name not in _ROUTING_HEADERS and not name.startswith(names.PREFIX)
-        }
+        kept = names.foreign_headers(incoming.properties.headers)
         message_id = incoming.properties.message_id
         if event is not None:
             kept[names.H_ORGANIZATION] = event.organization_id
             message_id = event.id
         return replace(incoming.properties, message_id=message_id, headers=kept | ours)
 
-    def _account(self, incoming: Incoming, partition: str, finding: Finding) -> None:
-        """Counts and logs the end of this delivery: the ack is written, so nothing can change it any more."""
-        event, verdict = finding.event, finding.verdict
-        if verdict.accepted and event is not None:
-            self._metrics.handed_off(verdict.transport, event.category)
-            published = event.time or finding.attempt.first_seen
-            self._metrics.total(verdict.transport, (self._now() - published).total_seconds())
-            self._notices.ended("handed_off", event.id, event.organization_id, None)
-        for branch in verdict.branches:
-            outcome = outcome_of(branch)
-            self._metrics.outcome(verdict.transport, outcome, str(branch.reason))
-            if isinstance(branch.decision, Dead):
-                self._metrics.dead_letter(str(branch.reason))
-                if event is not None:
-                    what = "expired" if outcome == "expired" else "dead"
-                    self._notices.ended(what, event.id, event.organization_id, str(branch.reason))
-        self._log(incoming, partition, finding)
 
-    def _log(self, incoming: Incoming, partition: str, finding: Finding) -> None:
-        event, verdict = finding.event, finding.verdict
-        fields: dict[str, object] = {
-            "event_id": event.id if event is not None else incoming.properties.message_id,
-            "organization": event.organization_id if event is not None else None,
-            "category": event.category if event is not None else None,
-            "transport": verdict.transport,
-            "attempt": finding.attempt.number + 1,
-            "partition": partition,
-        }
-        if verdict.accepted:
-            log.info("handed off", **_given(fields))
-        for branch in verdict.branches:
-            if branch.reason in _ROUTINE:
-                continue
-            delay = round(branch.decision.after, 1) if isinstance(branch.decision, Retry) else None
-            level = log.warning if isinstance(branch.decision, Dead | Park) else log.info
-            why: dict[str, object] = {
-                "reason": str(branch.reason),
-                "detail": branch.detail,
-                "field": branch.path,
-                "delay": delay,
-            }
-            level(outcome_of(branch), **_given(why | fields))
+def _later(attempt: Attempt, branch: Branch, now: datetime) -> dict[str, Any]:
+    assert isinstance(branch.decision, Retry)  # noqa: S101 - the caller has matched it
+    after, counted = branch.decision.after, branch.decision.counted
+    # The clock of the retries stands still while an event only waits its turn; a further hop is part of the same wait.
+    waits = not counted and branch.reason is not Reason.NOT_YET
+    return {
+        "number": attempt.number + counted,
+        "unknown": attempt.unknown + branch.unknown,
+        "unfinished": attempt.unfinished + branch.unfinished,
+        "not_before": now + timedelta(seconds=after),
+        "waited": attempt.waited + (after if waits else 0),
+    }
 
 
-def _given(fields: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value not in (None, "")}
-
-
-def outcome_of(branch: Branch) -> str:
-    """The metric label of what became of a branch."""
-    match branch.decision:
-        case Dead():
-            return "expired" if branch.reason is Reason.EXPIRED else "dead"
-        case Park():
-            return "parked"
-        case Retry(counted=counted) if not branch.unknown:
-            return "retry" if counted else "aside"
-        case Retry():
-            return "unknown"
-        case _:
-            return "aside"
+def _why_it_waits(incoming: Incoming) -> dict[str, object]:
+    had = incoming.properties.headers
+    return {name: had[name] for name in (names.H_REASON, names.H_DETAIL, names.H_TRANSPORT) if name in had}

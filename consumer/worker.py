@@ -14,12 +14,14 @@ from functools import partial
 from config.errors import StoreUnavailable
 from config.logs import get_logger
 from consumer import names
+from consumer.attempt import unfinished
 from consumer.broker import Incoming
 from consumer.intake import Intake
-from consumer.outcome import Finding, NotBegun, Progress
+from consumer.outcome import Finding, Hand, NotBegun, Progress
 from consumer.quarantine import Entry, Quarantine
 from consumer.recent import Recent
 from consumer.settle import Settler
+from consumer.steps import Step, Watch, nobody
 
 log = get_logger(__name__)
 
@@ -28,6 +30,13 @@ _SETTLE_AFTER_STOP = 3.0
 """Seconds at the end of a drain, half of it at most, that are kept for settling what was cut off."""
 
 _GIVE_BACK_AFTER = 1.0
+
+_SUSPECT = 2
+"""Deliveries that came back from which on an event is marked before it runs. Of one that was being sent when a process
+died the ledger knows; marks are for what kills before that, and would cost every prefetched event its transactions."""
+
+COPY_BYTES = 8
+"""Of a copy's key, as much as tells it from the other copies of the same event."""
 
 _LAST_WORDS = 0.5
 """Seconds for what was cancelled to clean up behind itself, before what it needs is closed."""
@@ -41,6 +50,7 @@ class Parts:
     settler: Settler
     quarantine: Quarantine
     recent: Recent
+    watch: Watch = nobody
 
 
 class Worker:
@@ -52,6 +62,7 @@ class Worker:
         self._draining = False
         self._tasks: dict[asyncio.Task[None], float] = {}
         self._held: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
         self._started: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -63,6 +74,10 @@ class Worker:
     def held(self, partition: str) -> int:
         """Deliveries of one partition in hand."""
         return self._held[partition]
+
+    def ended(self, partition: str) -> int:
+        """Deliveries of one partition whose handling has ended since the start."""
+        return self._ended[partition]
 
     def oldest(self, now: float) -> float:
         """How long, in seconds, the delivery that was taken first is in hand; ``now`` is on the broker's clock."""
@@ -90,6 +105,7 @@ class Worker:
     def _done(self, incoming: Incoming, partition: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         self._held[partition] -= 1
+        self._ended[partition] += 1
         self._started.discard(task)
         self._settling.discard(task)
         if not task.cancelled() and task.exception() is not None:
@@ -99,7 +115,8 @@ class Worker:
 
     async def _handle(self, incoming: Incoming, partition: str) -> None:
         intake = self._parts.intake
-        key = _copy_key(incoming)
+        self._parts.watch(Step.RECEIVED, incoming.properties.message_id or "")
+        key = copy_key(incoming)
         if await self._known(incoming, partition, key):
             return
         aside = intake.too_early(incoming) or intake.worn(incoming, partition)
@@ -109,7 +126,11 @@ class Worker:
             await self._settle(incoming, partition, aside, record.progress)
             return
         await self._startable.wait()
-        if not incoming.redelivered:
+        if unfinished(incoming.properties.headers):
+            async with self._parts.quarantine.alone():
+                await self._run(incoming, partition, key)
+            return
+        if not incoming.redelivered or incoming.delivery_count < _SUSPECT:
             async with self._parts.quarantine.fresh():
                 await self._run(incoming, partition, key)
             return
@@ -148,7 +169,7 @@ class Worker:
         record = self._parts.recent.begin(key)
         finding: Finding | None = None
         try:
-            finding = await self._parts.intake.find(incoming, partition, partial(self._begin, incoming))
+            finding = await self._parts.intake.find(incoming, self._hand(incoming, partition, key))
         except NotBegun:
             return
         except Exception as fault:  # noqa: BLE001 - the boundary of one message: a defect of ours must not strand it
@@ -156,6 +177,10 @@ class Worker:
         finally:
             self._parts.recent.end(key, record, finding)
         await self._settle(incoming, partition, finding, record.progress)
+
+    def _hand(self, incoming: Incoming, partition: str, key: bytes) -> Hand:
+        begin = partial(self._begin, incoming)
+        return Hand(key[:COPY_BYTES], partition, incoming.received, incoming.redelivered, begin)
 
     async def _begin(self, incoming: Incoming) -> bool:
         """The last look before a mail leaves: much may have happened while it waited for a slot."""
@@ -205,7 +230,7 @@ class Worker:
             await asyncio.wait(set(self._started), timeout=seconds)
 
 
-def _copy_key(incoming: Incoming) -> bytes:
+def copy_key(incoming: Incoming) -> bytes:
     """Tells one copy of a message from every other: each republished copy carries an identifier of its own."""
     copy = incoming.properties.headers.get(names.H_COPY)
     digest = hashlib.blake2b(incoming.body, digest_size=16)

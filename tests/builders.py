@@ -1,5 +1,6 @@
 """Values for tests: a mail and an event that are complete and plain until a test says otherwise."""
 
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -59,3 +60,11 @@ def event_bytes(data: dict[str, Any] | None = None, **attributes: Any) -> bytes:
 def event(data: dict[str, Any] | None = None, **attributes: Any) -> Event:
     """The validated event of :func:`event_object`."""
     return Event.model_validate(event_object(data, **attributes))
+
+
+def another(data: dict[str, Any] | None = None, **attributes: Any) -> Event:
+    """An event that nobody has seen before."""
+    return event(data, id=f"another-{next(_NUMBERS)}", **attributes)
+
+
+_NUMBERS = itertools.count(1)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from config.errors import StoreUnavailable
+from consumer.breakers import Permit
 from consumer.broker import Properties, PublishFailed, QueueState
 from consumer.broker_errors import Reason
 from consumer.notices import Notices
@@ -143,3 +144,33 @@ class Marks:
     def _answer(self) -> None:
         if self.mute:
             raise StoreUnavailable("no answer")
+
+
+class OpenRoad:
+    """Breakers that are never open (:class:`consumer.breakers.Breakers`); they keep what became of mails."""
+
+    def __init__(self) -> None:
+        self.left_with: list[Any] = []
+        self.entered = self.given_up = self.stores_away = 0
+        self.aside: Exception | None = None
+
+    async def enter(self, route):
+        self.entered += 1
+        if self.aside is not None:
+            raise self.aside
+        return Permit(route)
+
+    async def left(self, permit, error):
+        self.left_with.append(error)
+
+    def give_up(self, permit):
+        self.given_up += 1
+
+    def forget(self, organization):
+        """Nothing is remembered."""
+
+    def store_away(self):
+        self.stores_away += 1
+
+    def open_organizations(self):
+        return {}

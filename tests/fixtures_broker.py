@@ -15,11 +15,19 @@ from tests.environment import AT_START, absent
 
 OLDER = "3.10"
 NEWER = "4.x"
+TEST_VARIABLE = "MAILROOM_TEST_AMQP_URL"
+TEST_MANAGEMENT_VARIABLE = "MAILROOM_TEST_MANAGEMENT_URL"
+
+
+def given_for_tests() -> GivenBroker | None:
+    """The node that ``MAILROOM_TEST_AMQP_URL`` names, for every test that neither stops nor kills its broker."""
+    url = AT_START.get(TEST_VARIABLE, "")
+    return GivenBroker(url, AT_START.get(TEST_MANAGEMENT_VARIABLE, "")) if url else None
 
 
 def newer_available() -> bool:
     """Whether tests marked ``versions`` can also run on RabbitMQ 4: unpacked here, or its address given."""
-    return bool(AT_START.get("MAILROOM_TEST_AMQP_URL")) or (NEWER_RABBITMQ / "usr/lib/rabbitmq/bin").exists()
+    return given_for_tests() is not None or (NEWER_RABBITMQ / "usr/lib/rabbitmq/bin").exists()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,9 +39,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _newer() -> Iterator[LocalBroker]:
-    given = AT_START.get("MAILROOM_TEST_AMQP_URL")
-    if given:
-        yield GivenBroker(given, AT_START.get("MAILROOM_TEST_MANAGEMENT_URL", ""))
+    given = given_for_tests()
+    if given is not None:
+        yield given
         return
     try:
         node = PrivateNode(installation=Installation(NEWER_RABBITMQ))
@@ -49,10 +57,11 @@ def broker_node(request: pytest.FixtureRequest) -> Iterator[LocalBroker]:
 
     Tests marked ``versions`` get it twice when RabbitMQ 4 is at hand.
     """
-    if getattr(request, "param", OLDER) == NEWER:
+    version = getattr(request, "param", None)
+    if version == NEWER:
         yield from _newer()
         return
-    given = given_broker(AT_START)
+    given = given_broker(AT_START) or (given_for_tests() if version is None else None)
     if given is not None:
         yield given
         return

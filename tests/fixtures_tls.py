@@ -91,7 +91,11 @@ def _self_signed(folder: Path) -> Certificate:
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> TestCertificates:
     """Certificates of one authority that is trusted by nobody else, made anew for each session."""
-    folder = tmp_path_factory.mktemp("tls")
+    return made_in(tmp_path_factory.mktemp("tls"))
+
+
+def made_in(folder: Path) -> TestCertificates:
+    """The same in a folder, for measurements."""
     authority = trustme.CA()
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +32,9 @@ def environment(amqp_url: str, folder: Path, *, smtp_port: int | None = None, **
         "secret_keys": KEY.reveal(),
         "metrics_port": 0,
         "metrics_host": "127.0.0.1",
+        # What a crash left unfinished is looked at again after a send deadline, and then sent once more after a pause.
+        "send_deadline": 5,
+        "unknown_pause": 1,
     }
     if smtp_port is not None:
         given["default_smtp_url"] = f"smtp://127.0.0.1:{smtp_port}?security=none"
@@ -54,10 +57,16 @@ def command(settings: Mapping[str, str], *arguments: str, text: str = "") -> "su
 
 
 class ConsumerProcess:
-    """``mailroom run`` with the given variables; its lines go to ``folder``. A context manager that kills it."""
+    """``mailroom run`` with the given variables; its lines go to ``folder``. A context manager that kills it.
 
-    def __init__(self, settings: Mapping[str, str], folder: Path, *, name: str = "consumer") -> None:
+    ``program`` is another command line that runs the same program.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str], folder: Path, *, name: str = "consumer", program: Sequence[str] = ()
+    ) -> None:
         self._settings = {**settings, "MAILROOM_REPLICA_ID": name}
+        self._program = list(program) or [*COMMAND, "run"]
         self.name = name
         self._folder = folder
         self._children = Children()
@@ -84,7 +93,7 @@ class ConsumerProcess:
         self._log = self._folder / f"{self.name}.{self._starts:03d}.log"
         self._port = None
         self._process = self._children.start(
-            [*COMMAND, "run"],
+            self._program,
             environment={**os.environ, **self._settings},
             output=self._log,
             folder=CLONE,

@@ -24,6 +24,7 @@ from config.dns.checks import DomainChecks
 from config.dns.testing import ScriptedResolver
 from config.drafts import Drafts
 from config.grants import Grants
+from config.held_back import HeldBackReading
 from config.history import History
 from config.oauth.flows import Flows
 from config.oauth.revoking import Revoking
@@ -31,6 +32,7 @@ from config.oauth.values import Provider
 from config.organizations import Organizations
 from config.save_and_test import Announce, MakeTransport, SaveAndTest
 from config.secrets import SecretBox
+from config.sending_limits import SendingLimits
 from config.sessions import Session, Sessions
 from config.store import Store
 from config.testing import KEY, sqlite_url
@@ -207,6 +209,8 @@ def _services(
     return Services(
         settings=WebSettings(URL, Mailbox("no-reply@platform.example", "Platform")),
         organizations=organizations,
+        limits=SendingLimits(store, now=clock.now),
+        held_back=HeldBackReading(store, now=clock.now),
         drafts=drafts,
         history=History(store),
         trials=SaveAndTest(

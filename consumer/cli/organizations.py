@@ -13,12 +13,13 @@ from config.process import Settings
 from config.secrets import SecretBox
 from config.smtp_form import SmtpForm
 from config.trial_values import Trial
-from consumer.cli import organizations_connect, organizations_trial
+from consumer.cli import organizations_connect, organizations_limits, organizations_trial
 from consumer.cli.organizations_shared import AsJson, Organization, Yes, announce, as_typed, refuse_invalid_id
 from consumer.cli.organizations_shown import (
     LIST_COLUMNS,
     list_row,
     plain_change,
+    plain_held,
     plain_summary,
     plain_trial,
     print_history,
@@ -30,6 +31,7 @@ from consumer.cli.streams import confirm, password
 from transports.smtp.settings import Security
 
 if TYPE_CHECKING:
+    from config.held_back import HeldBack
     from config.history import Change
 
 organizations_app = typer.Typer(no_args_is_help=True, help="How each organisation's mail leaves.")
@@ -49,15 +51,16 @@ def list_(as_json: AsJson = False) -> None:
 def show(organization: Organization, as_json: AsJson = False) -> None:
     """Show how an organisation's mail leaves and how its last test ended; a password is only said to be set."""
     refuse_invalid_id(organization)
-    summary, latest = asyncio.run(_describe(Settings.load(), organization))
+    summary, latest, held = asyncio.run(_describe(Settings.load(), organization))
     if as_json:
         shown = plain_summary(summary) if summary else unconfigured(organization)
         shown["last_test"] = plain_trial(latest) if latest else None
+        shown["held_back"] = plain_held(held) if held else None
         typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     elif summary is None:
         typer.echo(f"{organization}: nothing configured; its mail leaves by the platform default")
     else:
-        print_summary(summary, latest)
+        print_summary(summary, latest, held)
 
 
 @organizations_app.command()
@@ -75,6 +78,7 @@ def history(
     print_history(changes)
 
 
+organizations_app.command()(organizations_limits.limits)
 organizations_app.command("test")(organizations_trial.try_settings)
 organizations_app.command("connect")(organizations_connect.connect)
 
@@ -130,6 +134,10 @@ def disconnect(organization: Organization, yes: Yes = False) -> None:
     announce(settings, organization, version)
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def _summaries(settings: Settings) -> list[Summary]:
     from consumer.cli.opening import opened_organizations
 
@@ -137,13 +145,16 @@ async def _summaries(settings: Settings) -> list[Summary]:
         return [summary async for summary in organizations.summaries()]
 
 
-async def _describe(settings: Settings, organization: str) -> tuple[Summary | None, Trial | None]:
+async def _describe(settings: Settings, organization: str) -> "tuple[Summary | None, Trial | None, HeldBack | None]":
+    from config.held_back import HeldBackReading
     from config.trials import Trials
     from consumer.cli.opening import opened_store, organizations_of
 
     async with opened_store(settings) as store:
         summary = await organizations_of(settings, store).describe(organization)
-        return summary, await Trials(store, now=lambda: datetime.now(UTC)).latest(organization)
+        latest = await Trials(store, now=_utc_now).latest(organization)
+        reading = HeldBackReading(store, now=_utc_now)
+        return summary, latest, await reading.of(organization, summary.endpoint) if summary else None
 
 
 async def _history(settings: Settings, organization: str, limit: int) -> "tuple[Change, ...]":

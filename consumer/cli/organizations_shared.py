@@ -8,6 +8,7 @@ import typer
 
 from config.choices import valid_organization_id
 from config.errors import InvalidSettings
+from config.limit_overrides import MOST
 from config.notify import ChangeNotifier
 from config.process import Settings
 from config.smtp_form import NOT_PUBLIC
@@ -26,6 +27,7 @@ _OPTIONS: Final = {
     "certificate": "--certificate-file",
     "key": "--key-file",
     **{name: f"--{name}" for name in ("host", "port", "security", "username", "tenant", "mailbox")},
+    **{name: f"--{name.replace('_', '-')}" for name in MOST},
 }
 
 

@@ -18,8 +18,10 @@ from config.actors import Actor, ActorKind
 from config.choices import Status, Summary
 from config.oauth.values import Method, Way
 from config.trial_values import Trial, TrialState
+from consumer.cli import limits_shown
 
 if TYPE_CHECKING:
+    from config.held_back import HeldBack
     from config.history import Change, FieldChange
 
 _STYLES: Final = {Status.VERIFIED: "green", Status.CONNECTED: "yellow", Status.NEEDS_ATTENTION: "red"}
@@ -48,13 +50,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) ->
 def list_row(summary: Summary) -> tuple[str | Text, ...]:
     """An organisation in a list; the columns are :data:`LIST_COLUMNS`."""
     status = Text(state(summary), style=_STYLES.get(summary.status, ""))
-    return (summary.organization, summary.kind, _place(summary), sender(summary), status, moment(summary.verified_at))
+    return (
+        summary.organization,
+        summary.kind,
+        _place(summary),
+        sender(summary),
+        status,
+        moment(summary.verified_at),
+        limits_shown.chosen(summary.limits),
+    )
 
 
-LIST_COLUMNS: Final = ("organisation", "transport", "server or account", "sender", "status", "verified")
+LIST_COLUMNS: Final = ("organisation", "transport", "server or account", "sender", "status", "verified", "own limits")
 
 
-def print_summary(summary: Summary, latest: Trial | None) -> None:
+def print_summary(summary: Summary, latest: Trial | None, held: "HeldBack | None") -> None:
     """Everything about one organisation."""
     rows = {
         "organisation": summary.organization,
@@ -62,7 +72,9 @@ def print_summary(summary: Summary, latest: Trial | None) -> None:
         **(_account(summary) if summary.grant_id else _server(summary)),
         "sender": sender(summary),
         "status": state(summary),
+        **({"held back": _held(held)} if held else {}),
         "verified": moment(summary.verified_at) or "no",
+        "limits": limits_shown.line(summary.limits) if summary.limits else "-",
         "last test": _outcome(latest) if latest else "none",
         "version": str(summary.version),
     }
@@ -109,6 +121,8 @@ def plain_summary(summary: Summary) -> dict[str, Any]:
     plain["account"] = account if plain.pop("grant_id") else None
     plain["sender"] = {"address": summary.sender.address, "alias": summary.sender.name}
     plain["status"] = str(summary.status)
+    del plain["endpoint"]
+    plain["limits"] = limits_shown.plain(summary.limits) if summary.limits else None
     return plain
 
 
@@ -123,6 +137,11 @@ def plain_trial(trial: Trial) -> dict[str, Any]:
     del plain["actor"]
     plain["stages"] = [{**dataclasses.asdict(stage), "facts": dict(stage.facts)} for stage in trial.stages]
     return plain
+
+
+def plain_held(held: "HeldBack") -> dict[str, Any]:
+    """Delivery that is held back, as JSON."""
+    return _plain(dataclasses.asdict(held))
 
 
 def plain_change(change: "Change") -> dict[str, Any]:
@@ -169,6 +188,10 @@ def _outcome(trial: Trial) -> str:
     confirmed = ", its mail was confirmed" if trial.confirmed_at else ""
     ended = "" if trial.state is TrialState.RUNNING else moment(trial.ended_at or trial.began_at)
     return f"{trial.state}{reason}{confirmed} ({trial.subject} settings, {ended or moment(trial.began_at)})"
+
+
+def _held(held: "HeldBack") -> str:
+    return f"since {moment(held.since)}: {held.reason}, next try at {moment(held.next_try)}"
 
 
 def _person(actor: Actor) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,10 +31,12 @@ def launch(tmp_path: Path, sink: Sink) -> Iterator[Launch]:
     """Makes a consumer process for a broker, with the sink as the platform default; it is not started yet."""
     with ExitStack() as stack:
 
-        def make(amqp_url: str, *, name: str = "consumer", **settings: object) -> ConsumerProcess:
+        def make(
+            amqp_url: str, *, name: str = "consumer", program: Sequence[str] = (), **settings: object
+        ) -> ConsumerProcess:
             values = {"retry_schedule": "1", **settings}
             variables = environment(amqp_url, tmp_path, smtp_port=sink.port, **values)
-            return stack.enter_context(ConsumerProcess(variables, tmp_path, name=name))
+            return stack.enter_context(ConsumerProcess(variables, tmp_path, name=name, program=program))
 
         yield make
 

@@ -33,7 +33,9 @@ def test_an_organisation_is_configured_shown_listed_and_disconnected(mailroom):
     for text in ("mail.acme.example:587 (starttls)", "Acme <notifications@acme.example>", "not yet verified"):
         assert text in shown
     (listed,) = json.loads(mailroom.run("organizations", "list", "--json").stdout)
-    assert {**listed, "last_test": None} == json.loads(mailroom.run("organizations", "show", "acme", "--json").stdout)
+    assert {**listed, "last_test": None, "held_back": None} == json.loads(
+        mailroom.run("organizations", "show", "acme", "--json").stdout
+    )
     assert mailroom.run("organizations", "list").stdout.split("\t")[:3] == ["acme", "smtp", "mail.acme.example:587"]
     mailroom.run("organizations", "disconnect", "acme", "--yes")
     newest, oldest = mailroom.run("organizations", "history", "acme").stdout.splitlines()
@@ -62,15 +64,23 @@ def test_the_json_of_an_organisation_has_everything_but_the_password(mailroom):
         "status": "connected",
         "verified_at": None,
         "last_test": None,
+        "held_back": None,
         "suspended_code": None,
         "suspended_at": None,
         "retry_at": None,
+        "limits": {
+            "preset": (usual := {"connections": 4, "per_minute": None, "per_day": None}),
+            "chosen": dict.fromkeys(usual),
+            "effective": usual,
+            "day_unit": "mails",
+        },
     }
     assert json.loads(mailroom.run("organizations", "show", "bolt", "--json").stdout) == {
         "organization": "bolt",
         "transport": None,
         "status": "not_configured",
         "last_test": None,
+        "held_back": None,
     }
 
 

@@ -15,4 +15,4 @@ def test_a_poison_event_convicts_itself_and_no_neighbour(vhost, sink, launch):
     assert found.reasons == ["poison"]
     assert not found.wrongly
     assert not found.missing
-    assert 3 <= found.deaths <= 5
+    assert 2 <= found.deaths <= 5

@@ -2,6 +2,7 @@
 
 import pytest
 
+from config import store_migrations
 from consumer import names
 from tests.accounting import account, duplicates_explained, per_recipient, settled
 from tests.fakes.sink import Later
@@ -24,11 +25,16 @@ def expected():
 
 
 @pytest.fixture
-def pair(vhost, sink, launch):
-    """A replica that holds every partition and one that stands by (before RabbitMQ 4, by the order they started)."""
+def pair(vhost, sink, launch, postgres_url):
+    """A replica that holds every partition and one that stands by (before RabbitMQ 4, by the order they started).
+
+    On PostgreSQL, because one that is frozen in the middle of a write has SQLite to itself until it goes on.
+    """
     sink.behave = slowly
-    first = launch(vhost, name="first", default_smtp_connections=CONNECTIONS, drain_seconds=12).start()
-    second = launch(vhost, name="second", default_smtp_connections=CONNECTIONS, drain_seconds=12).start()
+    store_migrations.upgrade(postgres_url)
+    settings = {"default_smtp_connections": CONNECTIONS, "drain_seconds": 12, "database_url": postgres_url}
+    first = launch(vhost, name="first", **settings).start()
+    second = launch(vhost, name="second", **settings).start()
     publish(vhost, (an_event(number, f"org-{number}") for number in range(EVENTS)))
     eventually_blocking(lambda: len(sink.taken) >= 20, 20, what="mails are under way")
     return first, second

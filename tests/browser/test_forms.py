@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from playwright.async_api import expect
 
 from config.actors import OPERATOR
+from config.choices import AccountLimits
 from config.organizations import Organizations
 from config.secrets import SecretBox
 from config.store import Store
@@ -90,6 +91,37 @@ async def test_going_back_to_the_platform_default_needs_an_explicit_word(store: 
     row = page.get_by_role("row").nth(1)
     await expect(row).to_contain_text("Ada Lovelace")
     await expect(row).to_contain_text("Returned to the platform default")
+
+
+async def test_limits_are_refused_chosen_and_given_up(store: Store, arrives: Arrives, screenshot: Screenshot) -> None:
+    organizations = organizations_of(store)
+    await organizations.configure_smtp("limits", smtp_form(host="smtp.office365.com"), actor=OPERATOR)
+    page = await arrives(Someone("limits"), **NO_SCRIPT)
+    await page.get_by_role("link", name="See and change the limits").click()
+    await says(page, "Usual: 30. From 1 to 100,000, or 0 for no limit.")
+    await field(page, "Mails at once").fill("0")
+    await field(page, "Recipients in 24 hours").fill("20,000")
+    await page.get_by_role("button", name="Save the limits").click()
+    await expect(page.locator(".summary")).to_be_focused()
+    await expect(field(page, "Mails at once")).to_have_attribute("aria-invalid", "true")
+    await expect(field(page, "Recipients in 24 hours")).to_have_value("20,000")
+    await screenshot(page, "limits-mistake")
+    await field(page, "Mails at once").fill("2")
+    await page.get_by_role("button", name="Save the limits").click()
+    await says(page, "The limits are saved")
+    assert (await limits_of(organizations)).chosen == {"connections": 2, "per_day": 20_000}
+    await page.get_by_role("link", name="See and change the limits").click()
+    await screenshot(page, "limits-chosen")
+    await page.get_by_role("button", name="Use the usual limits").click()
+    await says(page, "The usual limits hold again")
+    assert (await limits_of(organizations)).chosen == {}
+
+
+async def limits_of(organizations: Organizations) -> AccountLimits:
+    summary = await organizations.describe("limits")
+    assert summary is not None
+    assert summary.limits is not None
+    return summary.limits
 
 
 async def test_two_people_at_the_same_form_do_not_overwrite_each_other(

@@ -13,7 +13,9 @@ from config.actors import Actor, ActorKind
 from config.drafts import Drafts
 from config.organizations import Organizations
 from config.secrets import Secret, SecretBox
+from config.sending_limits import SendingLimits
 from config.store import Store
+from config.store_breakers import ACCOUNT, BreakerRows, key_of
 from config.testing import KEY, smtp_form
 from tests.browser.conftest import Arrives
 from tests.browser.servers import PASSWORD, USER, MailServers
@@ -42,10 +44,13 @@ PAGES = [
     Shown("settings-default", "pages-fresh", "/settings"),
     Shown("settings-connected", "pages-connected", "/settings?done=draft-saved"),
     Shown("settings-attention", "pages-attention", "/settings"),
+    Shown("settings-held", "pages-held", "/settings"),
     Shown("settings-viewer", "pages-connected", "/settings", "viewer"),
     Shown("smtp-fresh", "pages-fresh", "/settings/smtp"),
     Shown("smtp-filled", "pages-connected", "/settings/smtp"),
     Shown("smtp-viewer", "pages-connected", "/settings/smtp", "viewer"),
+    Shown("limits", "pages-held", "/settings/limits"),
+    Shown("limits-viewer", "pages-connected", "/settings/limits", "viewer"),
     Shown("verify", "pages-connected", "/settings/verify?code=ABCDE-12345"),
     Shown("disconnect", "pages-connected", "/settings/disconnect"),
     Shown("domain", "pages-connected", "/settings/domain"),
@@ -66,6 +71,9 @@ async def furnished(store: Store) -> None:
     await drafts.save("pages-connected", smtp_form(host="mail.new.example"), ADA)
     version = await organizations.configure_smtp("pages-attention", form, actor=ADA)
     await organizations.suspend("pages-attention", version, Code.SIGN_IN_REFUSED, now())
+    await organizations.configure_smtp("pages-held", form, actor=ADA)
+    await SendingLimits(store, now=now).choose("pages-held", {"per_minute": 1200, "per_day": 20_000}, actor=ADA)
+    await BreakerRows(store).open(key_of(ACCOUNT, "pages-held"), Code.CONNECT_TIMEOUT, 900.0, 5)
 
 
 async def serious(page: Page) -> list[str]:

@@ -85,6 +85,10 @@ def _settings(site: Site, visitor: Visitor | None) -> Values:
     return SMTP
 
 
+def _limits(site: Site, visitor: Visitor | None) -> Values:
+    return {"connections": 3}
+
+
 def _form(**values: str) -> Body:
     return lambda site, visitor: values
 
@@ -117,6 +121,7 @@ TABLE: Final = (
     _row("GET", "/", Who.VIEWER, 303),
     _row("GET", "/settings", Who.VIEWER, 200),
     _row("GET", "/settings/smtp", Who.VIEWER, 200),
+    _row("GET", "/settings/limits", Who.VIEWER, 200),
     _row("GET", "/settings/disconnect", Who.VIEWER, 200),
     _row("GET", "/settings/tests/{id}", Who.VIEWER, 200),
     _row("GET", "/settings/verify", Who.VIEWER, 200, code="12345-67890"),
@@ -144,6 +149,7 @@ TABLE: Final = (
     _row("POST", "/settings/microsoft365/discard", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/google/discard", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/smtp", Who.ADMINISTRATOR, 303, body=_form(**{k: str(v) for k, v in SMTP.items()})),
+    _row("POST", "/settings/limits", Who.ADMINISTRATOR, 303, 409, body=_form(connections="3", intent="save")),
     _row("POST", "/settings/test", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/draft/discard", Who.ADMINISTRATOR, 303, body=_nothing),
     _row("POST", "/settings/verify", Who.ADMINISTRATOR, 422, body=_form(code="12345-67890")),
@@ -155,6 +161,8 @@ TABLE: Final = (
     # the API
     _row("GET", "/api/v1/session", Who.VIEWER, 200),
     _row("GET", "/api/v1/settings", Who.VIEWER, 200),
+    _row("GET", "/api/v1/limits", Who.VIEWER, 200, 409),
+    _row("PUT", "/api/v1/limits", Who.ADMINISTRATOR, 200, 409, body=_limits),
     _row("GET", "/api/v1/tests/{id}", Who.VIEWER, 200),
     _row("GET", "/api/v1/domain", Who.VIEWER, 200),
     _row("GET", "/api/v1/history", Who.VIEWER, 200),

@@ -396,7 +396,7 @@ async def test_an_organisation_id_is_checked(organizations, text):
         await organizations.configure_smtp(text, smtp_form())
 
 
-async def test_learnt_limits_are_used_and_survive_a_change_of_the_form(organizations, store):
+async def test_chosen_limits_are_used_and_survive_a_change_of_the_form(organizations, store):
     await organizations.configure_smtp("acme", smtp_form())
     await change(store, "acme", limits={"connections": 2})
     await organizations.configure_smtp("acme", smtp_form())

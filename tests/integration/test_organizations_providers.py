@@ -11,6 +11,7 @@ from config.choices import OrganizationSettings, Suspension, TransportKind
 from config.errors import InvalidSettings, SettingsChanged, TrialEnded
 from config.grants import GrantState
 from config.history import Action, FieldChange
+from config.limits import DayUnit, Limits
 from config.oauth.values import AppCredentials, Method, Provider, Way
 from config.organizations import Organizations, ProviderForm
 from config.organizations_account import Server
@@ -31,6 +32,7 @@ ADA = Actor(ActorKind.ADMINISTRATOR, "Ada", "ada@acme.example")
 BEN = Actor(ActorKind.ADMINISTRATOR, "Ben", "ben@acme.example")
 APP = AppCredentials("client 1", "tenant 1", "mail@acme.example", Secret("of the app"))
 SENDER = Mailbox("notifications@acme.example", "Acme")
+GRAPH = Limits(4, per_day=10_000, day_unit=DayUnit.RECIPIENTS)
 
 
 @pytest.fixture
@@ -70,6 +72,7 @@ async def test_a_connected_account_becomes_the_transport(stores, others):
         sender=SENDER,
         account=Microsoft365Settings(grant.id, "ada@acme.example"),
         suspension=None,
+        limits=GRAPH,
     )
     assert await stores.grants.candidate("acme") is None
     assert (await stores.grants.active("acme")).id == grant.id
@@ -128,7 +131,7 @@ def _fields(settings):
     return {name: getattr(settings, name) for name in settings.__slots__}
 
 
-async def test_learnt_limits_hold_for_an_account_and_not_for_the_next_kind(here):
+async def test_a_chosen_limit_holds_for_an_account_and_not_for_the_next_kind(here):
     grant = await here.connect()
     async with here.store.write() as connection:
         await connection.execute(update(organizations).values(limits={"connections": 2}))
@@ -283,7 +286,7 @@ async def test_a_reconnection_keeps_sender_history_and_the_verification_and_lift
     newer = await stores.organizations.reconnect("acme", actor=BEN, expected=version)
     settings = await stores.organizations.get("acme")
     assert settings == OrganizationSettings(
-        "acme", newer, TransportKind.MICROSOFT365, SENDER, settings.account, suspension=None
+        "acme", newer, TransportKind.MICROSOFT365, SENDER, settings.account, suspension=None, limits=GRAPH
     )
     assert settings.account == Microsoft365Settings(fresh.id, "ada.lovelace@acme.example")
     assert await status(stores) == "verified"

@@ -18,12 +18,15 @@ from consumer.attempt import stamp
 from consumer.background import Background
 from consumer.broker import Broker, Incoming, Properties
 from consumer.delivery import Delivery, Surroundings
+from consumer.endings import Endings
 from consumer.gate import Gate
+from consumer.holding import PlatformHold
 from consumer.intake import Intake
 from consumer.metrics import Metrics
 from consumer.notices import Notices
 from consumer.parking import Parking
 from consumer.partition import partition_of
+from consumer.platform_trouble import PlatformTrouble
 from consumer.quarantine import Quarantine
 from consumer.recent import Recent
 from consumer.retry import Policy
@@ -31,7 +34,10 @@ from consumer.routing import PlatformDefault
 from consumer.settle import Settler
 from consumer.topology import apply_topology
 from consumer.worker import Parts, Worker
+from tests.books import Book
 from tests.builders import event_bytes
+from tests.doubles import OpenRoad
+from tests.unit.test_delivery import lanes
 from tests.waiting import eventually
 from transports import errors
 from transports.cache import TransportCache
@@ -46,6 +52,7 @@ DEFAULT = PlatformDefault(
     SmtpSettings("relay.platform.example", 25, Security.NONE), Mailbox("no-reply@platform.example", "Platform")
 )
 POLICY = Policy(jitter=0)
+EXPIRED = "2020-01-01T00:00:00Z"
 
 
 def now():
@@ -70,10 +77,16 @@ class World:
         copies = itertools.count(1)
         self.new_copy = lambda: f"copy-{next(copies)}"
         notices = Notices(broker.publish, self.background, now=now, per_event=True)
+        self.book = Book(time.monotonic)
         surroundings = Surroundings(
             directory=self.directory,
             organizations=organizations,
             transports=TransportCache(lambda account: transport, 10, time.monotonic),
+            ledger=self.book,
+            turns=lanes(10.0),
+            breakers=OpenRoad(),
+            holding=PlatformHold(time.monotonic, 10.0),
+            trouble=PlatformTrouble(self.metrics, time.monotonic),
             metrics=self.metrics,
             notices=notices,
             default=DEFAULT,
@@ -92,7 +105,10 @@ class World:
             now=now,
             random=lambda: 0.5,
         )
-        settler = Settler(broker.publish, metrics=self.metrics, notices=notices, now=now, new_copy=self.new_copy)
+        settler = Settler(
+            broker.publish, metrics=self.metrics, endings=Endings(self.metrics, notices, now), now=now,
+            new_copy=self.new_copy, ledger=self.book,
+        )  # fmt: skip
         quarantine = Quarantine(marks, Gate(time.monotonic), now=now, digest=lambda body: body[:16])
         self.worker = Worker(Parts(intake, settler, quarantine, Recent()))
         self.worker.allow(True)
@@ -245,13 +261,13 @@ async def test_only_recipients_still_owed_are_tried_again_and_refused_ones_are_d
 
 async def test_parked_events_stay_until_the_account_is_mended_and_then_leave(tmp_path, vhost):
     async with world(tmp_path, vhost, errors.AccountProblem(Code.SIGN_IN_REFUSED, "535 5.7.8")) as w:
-        parking = Parking(w.broker, w.directory, default=DEFAULT, metrics=w.metrics, now=now, new_copy=w.new_copy)
+        parking = Parking(w.broker, w.directory, default=DEFAULT, now=now, new_copy=w.new_copy)
         w.consume()
         for number in range(5):
             await w.publish(event_bytes(id=f"e{number}"))
             await w.waits(names.parked_queue(ACME), number + 1)
         kept = await parking.sweep(ACME)
-        assert (kept.released, kept.kept, kept.dead) == (0, 5, 0)
+        assert (kept.released, kept.kept) == (0, 5)
         await w.waits(names.parked_queue(ACME), 5)
         assert len(w.transport.tried) == 1
 
@@ -265,22 +281,23 @@ async def test_parked_events_stay_until_the_account_is_mended_and_then_leave(tmp
 
 async def test_a_sweep_gives_up_what_expired_or_was_parked_too_long(tmp_path, vhost):
     async with world(tmp_path, vhost) as w:
-        parking = Parking(w.broker, w.directory, default=DEFAULT, metrics=w.metrics, now=now, new_copy=w.new_copy)
+        parking = Parking(w.broker, w.directory, default=DEFAULT, now=now, new_copy=w.new_copy)
         old = stamp(now() - timedelta(days=8))
-        for headers in (
-            {names.H_EXPIRES: "2020-01-01T00:00:00Z", names.H_PARKED_AT: stamp(now())},
-            {names.H_PARKED_AT: old},
+        for body, headers in (
+            (event_bytes(id="1", expirytime=EXPIRED), {names.H_EXPIRES: EXPIRED, names.H_PARKED_AT: stamp(now())}),
+            (event_bytes(id="2"), {names.H_PARKED_AT: old}),
         ):
             properties = Properties(headers=headers | {names.H_ORGANIZATION: "acme"})
-            await w.broker.publish(names.PARKED, ACME, event_bytes(), properties)
+            await w.broker.publish(names.PARKED, ACME, body, properties)
         swept = await parking.sweep(ACME)
-        assert (swept.released, swept.kept, swept.dead) == (0, 0, 2)
+        assert (swept.released, swept.kept) == (2, 0)
+        w.consume()
         await w.waits(names.DEAD, 2)
 
 
 async def test_time_spent_parked_is_noted_when_an_event_is_released(tmp_path, vhost):
     async with world(tmp_path, vhost) as w:
-        parking = Parking(w.broker, w.directory, default=DEFAULT, metrics=w.metrics, now=now, new_copy=w.new_copy)
+        parking = Parking(w.broker, w.directory, default=DEFAULT, now=now, new_copy=w.new_copy)
         parked = {names.H_PARKED_AT: stamp(now() - timedelta(hours=2)), names.H_PARTITION: ACME}
         properties = Properties(headers=parked | {names.H_ORGANIZATION: "acme"})
         await w.broker.publish(names.PARKED, ACME, event_bytes(), properties)
@@ -377,7 +394,15 @@ async def test_a_redelivered_event_runs_until_it_was_found_dying_too_often(tmp_p
         for _ in range(marks):
             await w.marks.start(body[:16], now())
         held: asyncio.Queue[Incoming] = asyncio.Queue()
-        first = w.broker.subscribe(names.work_queue(ACME), prefetch=1, on_message=held.put_nowait)
+
+        def bounce(incoming):
+            # Events that came back once only run like fresh ones: of those that were being sent the ledger knows.
+            if incoming.delivery_count < 2:
+                incoming.give_back()
+            else:
+                held.put_nowait(incoming)
+
+        first = w.broker.subscribe(names.work_queue(ACME), prefetch=1, on_message=bounce)
         await w.publish(body)
         await held.get()
         w.consume()

@@ -1,8 +1,9 @@
 """One event to its verdict, with a real store and transports that obey the contract."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,12 +12,16 @@ from config.organizations import Directory
 from config.testing import organizations_in, smtp_form
 from consumer.attempt import Attempt
 from consumer.delivery import Delivery, Surroundings
+from consumer.holding import PlatformHold
 from consumer.metrics import Metrics
-from consumer.outcome import Dead, Park, Reason, Retry
+from consumer.outcome import Dead, Hand, Park, Reason, Retry
+from consumer.platform_trouble import PlatformTrouble
 from consumer.retry import Policy
 from consumer.routing import PlatformDefault
+from consumer.turns_driver import LaneTurns
+from tests.books import Book
 from tests.builders import NOON, event
-from tests.doubles import Told
+from tests.doubles import OpenRoad, Told
 from transports import errors
 from transports.cache import TransportCache
 from transports.errors import Code
@@ -27,6 +32,8 @@ from transports.testing import RecordingTransport, ScriptedTransport
 DEFAULT = PlatformDefault(
     SmtpSettings("relay.platform.example", 25, Security.NONE), Mailbox("no-reply@platform.example", "Platform")
 )
+IN_HAND = Hand(b"copy", received=NOON.timestamp())
+LONG_IN_HAND = Hand(b"copy", received=NOON.timestamp() - 90)
 THREE = {"to": [{"address": f"r{n}@example.org"} for n in range(3)]}
 
 
@@ -38,6 +45,17 @@ class Away:
 
     async def changes_since(self, number):
         raise StoreUnavailable("away")
+
+
+def lanes(deadline=90.0):
+    """The lanes of a process that remembers nothing."""
+
+    async def nothing(key):
+        return None
+
+    return LaneTurns(
+        clock=time.monotonic, now=lambda: datetime.now(UTC), remembered=nothing, deadline=deadline, owner="one"
+    )
 
 
 class Lent:
@@ -62,30 +80,41 @@ class World:
         self.built = 0
         self.metrics = Metrics("test")
         self.directory = Directory(organizations, clock=lambda: 0.0)
+        self.book = Book(self._time)
+        self.road = OpenRoad()
 
     def delivery(self, *, deadline=90.0, directory=None):
+        clock = self._time
         return Delivery(
             Surroundings(
                 directory=directory or self.directory,
                 organizations=self.organizations,
                 transports=TransportCache(self.build, 10, lambda: 0.0),
+                ledger=self.book,
+                turns=lanes(deadline),
+                breakers=self.road,
+                holding=PlatformHold(clock, deadline),
+                trouble=PlatformTrouble(self.metrics, clock),
                 metrics=self.metrics,
                 notices=self.told,
                 default=DEFAULT,
                 policy=Policy(jitter=0),
                 deadline=deadline,
                 now=lambda: self.now,
-                clock=lambda: 0.0,
+                clock=clock,
                 random=lambda: 0.5,
             )
         )
+
+    def _time(self):
+        return self.now.timestamp()
 
     def build(self, account):
         self.built += 1
         return Lent(self.platform if account.platform else self.own)
 
-    async def deliver(self, the_event, attempt=None, **options):
-        return await self.delivery(**options).deliver(the_event, attempt or Attempt(self.now), 0.0)
+    async def deliver(self, the_event, attempt=None, hand=IN_HAND, **options):
+        return await self.delivery(**options).deliver(the_event, attempt or Attempt(self.now), hand)
 
 
 @asynccontextmanager
@@ -193,7 +222,8 @@ async def test_an_account_problem_on_the_platforms_server_is_ours_and_waits_unco
 
 async def test_without_the_store_nothing_is_sent_and_nothing_is_counted(tmp_path):
     async with world(tmp_path) as w:
-        verdict = await w.deliver(event(organizationid="globex"), directory=Directory(Away(), clock=lambda: 0.0))
+        away = Directory(Away(), clock=lambda: 0.0)
+        verdict = await w.deliver(event(organizationid="globex"), hand=LONG_IN_HAND, directory=away)
     (branch,) = verdict.branches
     assert (branch.decision, branch.reason) == (Retry(15, counted=False), Code.STORE_UNAVAILABLE)
     assert w.own.tried == w.platform.tried == []

@@ -6,9 +6,10 @@ import pytest
 
 from config.testing import smtp_form
 from consumer.attempt import Attempt
-from consumer.outcome import Dead, NotBegun, Retry
-from tests.builders import NOON, event
-from tests.unit.test_delivery import world
+from consumer.ledger import State
+from consumer.outcome import Dead, Hand, NotBegun, Retry
+from tests.builders import NOON, another
+from tests.unit.test_delivery import IN_HAND, world
 from tests.waiting import eventually
 
 SLOTS = 4
@@ -32,14 +33,14 @@ class Held:
 async def full(w, delivery):
     """As many deliveries as the account has connections, all under way."""
     w.own = Held(w.own)
-    under_way = [asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0)) for _ in range(SLOTS)]
+    under_way = [asyncio.create_task(delivery.deliver(another(), Attempt(NOON), IN_HAND)) for _ in range(SLOTS)]
     await eventually(lambda: w.own.begun == SLOTS)
     return under_way
 
 
 def waits(delivery):
-    """Whether one more than can hold a slot is there."""
-    return [slots.users for slots in delivery._slots._accounts.values()] == [SLOTS + 1]
+    """Whether one more than may be under way is there."""
+    return delivery._s.turns.pressure().waiting == 1
 
 
 async def test_it_is_not_begun_when_it_may_not_by_then(tmp_path):
@@ -52,7 +53,7 @@ async def test_it_is_not_begun_when_it_may_not_by_then(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()
         under_way = await full(w, delivery)
-        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0, no))
+        waiting = asyncio.create_task(delivery.deliver(another(), Attempt(NOON), Hand(begin=no)))
         w.own.go.set()
         with pytest.raises(NotBegun):
             await waiting
@@ -65,7 +66,7 @@ async def test_cancelled_while_it_waits_its_outcome_is_not_unknown(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()
         under_way = await full(w, delivery)
-        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0))
+        waiting = asyncio.create_task(delivery.deliver(another(), Attempt(NOON), IN_HAND))
         await eventually(lambda: waits(delivery))
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -78,7 +79,7 @@ async def test_it_leaves_by_what_is_configured_when_its_turn_comes(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()
         under_way = await full(w, delivery)
-        waiting = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0))
+        waiting = asyncio.create_task(delivery.deliver(another(), Attempt(NOON), IN_HAND))
         await eventually(lambda: waits(delivery))
         await w.organizations.configure_smtp("acme", smtp_form(sender_address="new@acme.example"))
         w.directory.invalidate("acme")
@@ -102,7 +103,7 @@ async def test_it_leaves_by_what_was_configured_while_mails_could_not_begin(tmp_
         return True
 
     async with world(tmp_path) as w:
-        await w.delivery().deliver(event(organizationid="globex"), Attempt(NOON), 0.0, begin)
+        await w.delivery().deliver(another(organizationid="globex"), Attempt(NOON), Hand(begin=begin))
     assert (len(w.platform.tried), len(w.own.tried)) == (0, 1)
 
 
@@ -110,8 +111,8 @@ async def test_it_is_given_up_when_it_expired_in_the_meantime(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()
         under_way = await full(w, delivery)
-        late = event(expirytime="2026-11-21T12:00:30Z")
-        waiting = asyncio.create_task(delivery.deliver(late, Attempt(NOON), 0.0))
+        late = another(expirytime="2026-11-21T12:00:30Z")
+        waiting = asyncio.create_task(delivery.deliver(late, Attempt(NOON), IN_HAND))
         await eventually(lambda: waits(delivery))
         w.now = NOON.replace(minute=1)
         w.own.go.set()
@@ -120,18 +121,15 @@ async def test_it_is_given_up_when_it_expired_in_the_meantime(tmp_path):
         assert [(type(branch.decision), branch.reason) for branch in verdict.branches] == [(Dead, "expired")]
 
 
-async def test_without_a_free_connection_in_time_it_goes_aside_and_that_is_no_attempt(tmp_path):
+async def test_without_a_turn_in_time_it_goes_aside_and_that_is_no_attempt(tmp_path):
     async with world(tmp_path) as w:
-        delivery = w.delivery(deadline=0.05)
-        w.own = Held(w.own)
-        holding = [delivery._slots.hold(("acme", 1), SLOTS, 1.0) for _ in range(SLOTS)]
-        for slot in holding:
-            await slot.__aenter__()
-        verdict = await delivery.deliver(event(), Attempt(NOON), 0.0)
-        for slot in holding:
-            await slot.__aexit__(None, None, None)
-        (branch,) = verdict.branches
-        assert isinstance(branch.decision, Retry)
-        assert not branch.decision.counted
-        assert branch.reason == "no_connection_free"
-        assert w.own.begun == 0
+        delivery = w.delivery()
+        under_way = await full(w, delivery)
+        verdict = await delivery.deliver(another(), Attempt(NOON), IN_HAND)
+        w.own.go.set()
+        await asyncio.gather(*under_way)
+    (branch,) = verdict.branches
+    assert isinstance(branch.decision, Retry)
+    assert (branch.decision.counted, branch.reason) == (False, "paced")
+    assert w.own.begun == SLOTS
+    assert State.STARTED not in w.book.states()

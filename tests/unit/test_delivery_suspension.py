@@ -6,8 +6,8 @@ from datetime import timedelta
 from config.testing import smtp_form
 from consumer.attempt import Attempt
 from consumer.outcome import Park
-from tests.builders import NOON, event
-from tests.unit.test_delivery import THREE, world
+from tests.builders import NOON, another
+from tests.unit.test_delivery import IN_HAND, THREE, world
 from tests.waiting import eventually
 from transports import errors
 from transports.errors import Code
@@ -43,7 +43,7 @@ class Silent:
 
 async def due_for_a_try(w):
     """Suspends the account and lets the hour pass after which it is tried again."""
-    await w.deliver(event())
+    await w.deliver(another())
     w.now += timedelta(minutes=61)
 
 
@@ -53,7 +53,7 @@ async def test_many_recipients_refused_for_one_account_problem_are_one_suspensio
     receipt = Receipt("smtp", tuple(range(10)), tuple((n, problem) for n in range(10, 30)))
     async with world(tmp_path, receipt) as w:
         w.organizations = watched = Watched(w.organizations)
-        verdict = await w.deliver(event(many))
+        verdict = await w.deliver(another(many))
     assert watched.suspensions == 1
     assert [(branch.decision, branch.owed) for branch in verdict.branches] == [(Park(), tuple(range(10, 30)))]
     assert w.told.said == [("suspended", "acme", Code.QUOTA_EXHAUSTED)]
@@ -63,7 +63,7 @@ async def test_a_mail_that_was_accepted_stays_accepted_when_its_delivery_is_cut_
     async with world(tmp_path, SIGN_IN) as w:
         await due_for_a_try(w)
         w.organizations = silent = Silent()
-        task = asyncio.create_task(w.deliver(event()))
+        task = asyncio.create_task(w.deliver(another()))
         await silent.asked.wait()
         task.cancel()
         verdict = await task
@@ -74,7 +74,7 @@ async def test_a_mail_that_was_accepted_stays_accepted_when_its_delivery_is_cut_
 async def test_a_cut_while_a_suspension_is_written_down_loses_no_verdict_of_a_mail_that_left(tmp_path):
     async with world(tmp_path, Receipt("smtp", (0, 2), ((1, SIGN_IN),))) as w:
         w.organizations = silent = Silent()
-        task = asyncio.create_task(w.deliver(event(THREE)))
+        task = asyncio.create_task(w.deliver(another(THREE)))
         await silent.asked.wait()
         task.cancel()
         verdict = await task
@@ -92,9 +92,9 @@ async def test_an_account_that_fails_anew_after_it_recovered_is_told_anew(tmp_pa
     async with world(tmp_path, SIGN_IN, fails) as w:
         await due_for_a_try(w)
         delivery = w.delivery()
-        failing = asyncio.create_task(delivery.deliver(event(), Attempt(NOON), 0.0))
+        failing = asyncio.create_task(delivery.deliver(another(), Attempt(NOON), IN_HAND))
         await eventually(lambda: len(w.own.tried) == 2)
-        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await delivery.deliver(another(), Attempt(NOON), IN_HAND)
         go.set()
         await failing
     assert w.told.said == [
@@ -114,7 +114,7 @@ async def test_several_tries_that_succeed_together_are_told_as_one_recovery(tmp_
     async with world(tmp_path, SIGN_IN, *[accepted] * 4) as w:
         await due_for_a_try(w)
         delivery = w.delivery()
-        await asyncio.gather(*(delivery.deliver(event(), Attempt(NOON), 0.0) for _ in range(4)))
+        await asyncio.gather(*(delivery.deliver(another(), Attempt(NOON), IN_HAND) for _ in range(4)))
     assert w.told.said.count(("recovered", "acme")) == 1
 
 
@@ -125,22 +125,22 @@ RELEASED = Attempt(NOON, paused=60.0)
 async def test_a_new_connection_is_told_as_a_recovery_once_its_first_mail_was_accepted(tmp_path):
     async with world(tmp_path, SIGN_IN) as w:
         delivery = w.delivery()
-        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await delivery.deliver(another(), Attempt(NOON), IN_HAND)
         await w.organizations.configure_smtp("acme", smtp_form(sender_alias="Again"))
         await w.directory.refresh()
         for attempt in (Attempt(NOON), RELEASED, RELEASED):
-            await delivery.deliver(event(), attempt, 0.0)
+            await delivery.deliver(another(), attempt, IN_HAND)
     assert w.told.said == [("suspended", "acme", Code.SIGN_IN_REFUSED), ("recovered", "acme")]
 
 
 async def test_a_replica_that_knows_nothing_tells_a_recovery_by_the_first_mail_that_was_parked(tmp_path):
     async with world(tmp_path) as w:
         delivery = w.delivery()
-        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await delivery.deliver(another(), Attempt(NOON), IN_HAND)
         assert w.told.said == []
         for _ in range(3):
-            await delivery.deliver(event(), RELEASED, 0.0)
-        await delivery.deliver(event(organizationid="globex"), RELEASED, 0.0)
+            await delivery.deliver(another(), RELEASED, IN_HAND)
+        await delivery.deliver(another(organizationid="globex"), RELEASED, IN_HAND)
     assert w.told.said == [("recovered", "acme")], "of the platform's own server there is nothing to tell"
 
 
@@ -153,9 +153,9 @@ async def test_a_mail_that_was_under_way_when_the_account_failed_is_no_recovery(
 
     async with world(tmp_path, accepted, SIGN_IN) as w:
         delivery = w.delivery()
-        under_way = asyncio.create_task(delivery.deliver(event(), RELEASED, 0.0))
+        under_way = asyncio.create_task(delivery.deliver(another(), RELEASED, IN_HAND))
         await eventually(lambda: len(w.own.tried) == 1)
-        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await delivery.deliver(another(), Attempt(NOON), IN_HAND)
         go.set()
         assert (await under_way).accepted == (0,)
     assert w.told.said == [("suspended", "acme", Code.SIGN_IN_REFUSED)]
@@ -164,10 +164,10 @@ async def test_a_mail_that_was_under_way_when_the_account_failed_is_no_recovery(
 async def test_what_a_transport_remembers_of_a_refusal_does_not_outlive_the_suspension(tmp_path):
     async with world(tmp_path, SIGN_IN) as w:
         delivery = w.delivery()
-        await delivery.deliver(event(), Attempt(NOON), 0.0)
+        await delivery.deliver(another(), Attempt(NOON), IN_HAND)
         (summary,) = [one async for one in w.organizations.summaries()]
         assert await w.organizations.recover("acme", summary.version)  # as a passed test of the same settings does
         w.directory.invalidate("acme")
-        verdict = await delivery.deliver(event(), Attempt(NOON), 0.0)
+        verdict = await delivery.deliver(another(), Attempt(NOON), IN_HAND)
     assert verdict.accepted == (0,)
     assert w.built == 2

@@ -6,7 +6,7 @@ import pytest
 
 from consumer import names
 from consumer.attempt import Attempt, read
-from consumer.outcome import Dead, Reason, Retry
+from consumer.outcome import Retry
 from tests.builders import NOON, event
 from tests.unit.test_delivery import THREE, world
 from transports import errors
@@ -49,11 +49,11 @@ async def test_a_provider_that_asks_for_more_than_a_moment_is_waited_for_elsewhe
     assert len(w.own.tried) == len(steps)
 
 
-async def test_a_provider_that_throttles_for_days_ends_the_event(tmp_path):
+async def test_a_provider_that_throttles_for_days_does_not_end_the_event(tmp_path):
     async with world(tmp_path, errors.Throttled(Code.THROTTLED)) as w:
         verdict = await w.deliver(event(), Attempt(NOON - timedelta(days=4)))
     (branch,) = verdict.branches
-    assert (branch.decision, branch.reason) == (Dead(), Reason.RETRIES_EXHAUSTED)
+    assert (branch.decision, branch.reason) == (Retry(60, counted=False), Code.THROTTLED)
 
 
 @pytest.mark.parametrize("first_seen", ["0001-01-02T00:00:00+00:00", "9999-12-31T23:59:59Z"])

@@ -65,7 +65,7 @@ def test_an_event_survives_its_own_wire_form():
 
 def test_a_minimal_event_gets_the_defaults():
     data = read(minimal()).data
-    assert (data.cc, data.priority, data.on_unknown, data.html, data.thread) == ((), "normal", "resend", None, None)
+    assert (data.cc, data.priority, data.on_unknown, data.html, data.thread) == ((), "normal", None, None, None)
 
 
 @pytest.mark.parametrize(

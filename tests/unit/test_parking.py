@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from config.errors import SettingsUnreadable
 from consumer import names
 from consumer.attempt import Attempt, write
-from consumer.metrics import Metrics
 from consumer.parking import Parking, Sweep
 from tests.builders import NOON, event_bytes
 from tests.doubles import ParkedQueue
@@ -36,7 +36,7 @@ def parked(number, **past):
 def parking(queue, directory):
     numbers = itertools.count(1)
     return Parking(
-        queue, directory, default=DEFAULT, metrics=Metrics("test"), now=lambda: NOON,
+        queue, directory, default=DEFAULT, now=lambda: NOON,
         new_copy=lambda: f"new-{next(numbers)}",
     )  # fmt: skip
 
@@ -83,17 +83,23 @@ async def test_a_sweep_goes_on_after_an_event_that_was_no_longer_its_own():
     assert [len(copies) for copies in identifiers(queue)] == [1, 1, 1]
 
 
+class Unreadable:
+    """A directory that cannot tell what an organisation has configured."""
+
+    async def get(self, organization):
+        raise SettingsUnreadable(organization, "sealed with another key")
+
+
 @pytest.mark.parametrize(
     ("before", "swept"),
     [
-        (timedelta(days=7) - HOUR / 2, Sweep(dead=1)),
-        (timedelta(days=7) - 2 * HOUR, Sweep(released=1)),
+        (timedelta(days=7) - HOUR / 2, Sweep(released=1)),
+        (timedelta(days=7) - 2 * HOUR, Sweep(kept=1)),
     ],
     ids=["over seven days", "under seven days"],
 )
-async def test_the_time_parked_before_an_event_was_tried_in_between_counts_as_well(before, swept):
+async def test_what_was_parked_too_long_in_all_goes_back_to_be_given_up(before, swept):
     queue = ParkedQueue(parked(1, paused=before.total_seconds()))
-    assert await parking(queue, Unconfigured()).sweep("00") == swept
+    assert await parking(queue, Unreadable()).sweep("00") == swept
     (copy,) = queue.publish.copies
-    assert copy.exchange == (names.DEAD if swept.dead else names.SORT)
-    assert copy.headers.get(names.H_REASON) == ("parked_too_long" if swept.dead else None)
+    assert copy.exchange == (names.SORT if swept.released else names.PARKED)

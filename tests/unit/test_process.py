@@ -38,6 +38,8 @@ def test_nothing_has_to_be_set(load):
     assert found.ehlo_name == "mailroom.localdomain"
     assert found.secret_keys == ()
     assert found.default_smtp_url is None
+    assert (found.default_smtp_per_minute, found.default_smtp_per_day) == (None, None)
+    assert found.hold_unknown == {"rights_request"}
 
 
 def test_every_variable_of_the_documented_interface_is_understood(load, tmp_path):
@@ -60,6 +62,9 @@ def test_every_variable_of_the_documented_interface_is_understood(load, tmp_path
         MAILROOM_LOG_LEVEL="DEBUG",
         MAILROOM_LOG_FORMAT="Console",
         MAILROOM_NOTIFY_EVENTS="yes",
+        MAILROOM_HOLD_UNKNOWN="Audit, rights_request",
+        MAILROOM_DEFAULT_SMTP_PER_MINUTE="600",
+        MAILROOM_DEFAULT_SMTP_PER_DAY="50000",
     )
     assert found.amqp_url == ("amqp://a:b@one/", "amqps://c:d@two:5671/mail")
     assert found.database_url == "postgresql+psycopg://m:s@db/mailroom"
@@ -76,6 +81,8 @@ def test_every_variable_of_the_documented_interface_is_understood(load, tmp_path
     assert found.smtp_ports == (587, 2525)
     assert found.retry_schedule == (1, 2.5)
     assert (found.log_level, found.log_format, found.notify_events) == ("debug", "console", True)
+    assert found.hold_unknown == {"audit", "rights_request"}
+    assert (found.default_smtp_per_minute, found.default_smtp_per_day) == (600, 50_000)
     assert found.unknown_variables == ()
 
 
@@ -100,6 +107,9 @@ MISTAKES = {
     "MAILROOM_LOG_LEVEL": "canary",
     "MAILROOM_LOG_FORMAT": "canary",
     "MAILROOM_NOTIFY_EVENTS": "canary",
+    "MAILROOM_HOLD_UNKNOWN": "rights_request,canary",
+    "MAILROOM_DEFAULT_SMTP_PER_MINUTE": "0",
+    "MAILROOM_DEFAULT_SMTP_PER_DAY": "10000001",
 }
 
 

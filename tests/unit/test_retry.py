@@ -164,12 +164,12 @@ def test_going_round_the_wait_queues_is_never_early_by_more_than_a_second(second
     assert seconds - 1.0 <= waited <= seconds + 1.0
 
 
-def test_throttling_does_not_keep_an_event_for_ever():
+def test_throttling_keeps_an_event_at_any_age():
     branch = judge(errors.Throttled(Code.THROTTLED, retry_after=437), age=72 * 3600)
-    assert (branch.decision, branch.reason) == (Dead(), Reason.RETRIES_EXHAUSTED)
+    assert branch.decision == Retry(437.25, counted=False)
 
 
 def test_a_relay_of_ours_that_refuses_one_recipient_for_days_gives_it_up():
     problem = errors.PlatformProblem(Code.RELAYING_DENIED)
-    assert judge(problem, age=3600).decision == Retry(60, counted=False)
+    assert judge(problem, age=3600).decision == Retry(15)
     assert judge(problem, age=72 * 3600).decision == Dead()

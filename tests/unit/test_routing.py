@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from config.choices import TransportSettings
+from config.limits import Limits
 from config.organizations import OrganizationSettings, Suspension, TransportKind
 from consumer.outcome import Reason
 from consumer.routing import Account, NoRoute, PlatformDefault, Route, choose
@@ -73,6 +74,28 @@ def test_a_providers_smtp_server_is_one_more_account_of_its_kind():
     by_smtp = SmtpSettings("smtp.office.example", 587, Security.STARTTLS, "notify@acme.example", grant="grant")
     route = route_of(replace(OWN, kind=TransportKind.MICROSOFT365, account=by_smtp))
     assert (route.transport, route.account.settings) == ("microsoft365", by_smtp)
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoint"),
+    [
+        (SmtpSettings("Mail.Acme.Example.", 587, Security.STARTTLS), "mail.acme.example:587"),
+        (SmtpSettings("2001:DB8::1", 465, Security.TLS), "2001:db8::1:465"),
+        (ACCOUNTS[TransportKind.MICROSOFT365], "microsoft365"),
+        (ACCOUNTS[TransportKind.GMAIL], "gmail"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_route_names_the_server_that_several_organizations_may_have_in_common(settings, endpoint):
+    assert route_of(replace(OWN, account=settings)).endpoint == endpoint
+
+
+def test_a_route_has_the_limits_of_its_account_and_the_default_those_of_the_platform():
+    mine, ours = Limits(3, 30, 10_000), Limits(20, 600)
+    assert route_of(replace(OWN, limits=mine)).limits == mine
+    default = choose(None, replace(DEFAULT, limits=ours), NOON)
+    assert isinstance(default, Route)
+    assert (default.limits, default.endpoint) == (ours, "relay.platform.example:25")
 
 
 def test_a_kind_this_version_does_not_know_has_no_route_and_never_the_platforms():

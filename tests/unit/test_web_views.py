@@ -21,8 +21,9 @@ from config.web.offers import OFFERS, Offer
 from config.web.views import notice_of, throttled, whole_minutes
 from config.web.views_connect import REFUSALS, refusal_of
 from config.web.views_history import PAGE, change_view, history_view
-from config.web.views_settings import OFFERED, cards, settings_view
+from config.web.views_settings import settings_view
 from config.web.views_trial import TITLES, next_title, stage_view, trial_view
+from config.web.views_ways import OFFERED, cards
 from transports.errors import Code
 from transports.message import Mailbox
 

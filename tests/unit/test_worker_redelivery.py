@@ -10,6 +10,7 @@ from consumer import names
 from consumer.attempt import Attempt, write
 from consumer.broker import PublishFailed
 from consumer.broker_errors import Reason as Failure
+from consumer.endings import Endings
 from consumer.gate import Gate
 from consumer.intake import Intake
 from consumer.outcome import Finding, Verdict
@@ -51,8 +52,9 @@ class Consuming:
             now=now, random=lambda: 0.5,
         )  # fmt: skip
         settler = Settler(
-            self.publish, metrics=w.metrics, notices=w.told, now=now, new_copy=lambda: f"copy-{next(numbers)}"
-        )
+            self.publish, metrics=w.metrics, endings=Endings(w.metrics, w.told, now), now=now,
+            new_copy=lambda: f"copy-{next(numbers)}", ledger=w.book,
+        )  # fmt: skip
         self.worker = Worker(Parts(intake, settler, quarantine(marks or Marks()), Recent()))
         self.worker.allow(True)
 
@@ -175,7 +177,7 @@ async def test_a_conviction_that_could_not_be_settled_stands(tmp_path):
         marks = Marks()
         marks.counts[BODY] = TRIES
         c = Consuming(w, marks)
-        convicted = Delivered(BODY, redelivered=True)
+        convicted = Delivered(BODY, redelivered=True, count=TRIES)
 
         def lost():
             convicted.ours = False
@@ -186,7 +188,7 @@ async def test_a_conviction_that_could_not_be_settled_stands(tmp_path):
         await c.idle()
         assert marks.counts[BODY] == TRIES
         c.publish.then = lambda: None
-        again = await c.handle(redelivered=True)
+        again = await c.handle(redelivered=True, count=TRIES + 1)
         assert again.acked == 1
         assert c.publish.copies[-1].headers[names.H_REASON] == "poison"
         assert marks.counts[BODY] == 0

@@ -1,0 +1,170 @@
+"""One event by one route: the breaker's leave, a turn, the ledger's mark, the send, the record. In this order, always.
+
+Before the mark nothing of the event has left; after the record nothing of it is forgotten. What lies between is what a
+crash makes an unknown outcome of, and only that.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from config.logs import get_logger
+from consumer import compose
+from consumer.attempt import Attempt
+from consumer.breakers import Breakers, Permit
+from consumer.events import Event
+from consumer.judging import Judge
+from consumer.marks import Mark, Marks
+from consumer.metrics import Metrics
+from consumer.outcome import Branch, Dead, Hand, NotBegun, Reason, Verdict
+from consumer.routing import NoRoute, Route
+from consumer.sending import Sending
+from consumer.steps import Step, Watch
+from consumer.suspensions import Suspensions
+from consumer.turns import Ask, Turns
+from transports.errors import Code, DeliveryError, Temporary, Throttled
+from transports.message import Receipt
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What carries events; see each part. ``route`` looks up the route in force, ``crowded`` knows partitions.
+
+    ``now`` is the wall clock, ``clock`` monotonic seconds.
+    """
+
+    route: Callable[[Event], Awaitable[Route | NoRoute]]
+    breakers: Breakers
+    turns: Turns
+    marks: Marks
+    sending: Sending
+    suspensions: Suspensions
+    judge: Judge
+    metrics: Metrics
+    crowded: Callable[[str], bool]
+    watch: Watch
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the provider said: a receipt, or an error for the whole mail. ``asked`` is whether it was asked at all."""
+
+    receipt: Receipt | None = None
+    error: DeliveryError | None = None
+    expired: bool = False
+    asked: bool = True
+
+    @property
+    def pace(self) -> DeliveryError | None:
+        """What the lane is to learn from it."""
+        if self.receipt is None:
+            return self.error
+        return next((error for _, error in self.receipt.refused if isinstance(error, Throttled)), None)
+
+
+class Carrying:
+    """Carries events. Safe to use concurrently."""
+
+    def __init__(self, carriers: Carriers) -> None:
+        self._c = carriers
+
+    async def carry(self, route: Route, event: Event, attempt: Attempt, hand: Hand) -> Verdict | None:
+        """The verdict, recorded in the ledger; ``None`` when the event has another route by now, and nothing was sent.
+
+        Raises GoAside, NotBegun and StoreUnavailable, and then nothing was sent either; nothing that a provider can do.
+        """
+        c = self._c
+        permit: Permit | None = await c.breakers.enter(route)
+        try:
+            async with c.turns.take(self._ask(route, event, attempt, hand)) as turn:
+                mark = await c.marks.begin(event, attempt, hand)
+                if isinstance(mark, Verdict):
+                    return replace(mark, transport=route.transport)
+                try:
+                    await turn.granted()
+                    permit = await self._still(permit, route)
+                    if not await hand.begin():
+                        raise NotBegun
+                    count = c.suspensions.count(route)
+                    if await c.route(event) != route or c.marks.stale(mark):
+                        return None
+                    answer = await self._answer(route, event, attempt, mark, hand)
+                finally:
+                    await c.marks.undo(mark)
+                if answer.asked:
+                    turn.ended(answer.pace)
+            # First of all the record: whatever follows can be done without, or again.
+            verdict = await self._judged(answer, route, event, attempt, mark)
+            verdict = await c.marks.record(mark, verdict, event.id)
+            if answer.asked:
+                left, permit = permit, None
+                await c.breakers.left(left, answer.error)
+        finally:
+            if permit is not None:
+                c.breakers.give_up(permit)
+        if verdict.accepted:
+            await c.suspensions.accepted(route, parked=attempt.paused > 0, count=count)
+        return verdict
+
+    async def give_up(self, branch: Branch, transport: str, event: Event, attempt: Attempt, hand: Hand) -> Verdict:
+        """The verdict for an event that becomes a dead letter without a send. Raises GoAside and StoreUnavailable."""
+        mark = await self._c.marks.begin(event, attempt, hand)
+        if isinstance(mark, Verdict):
+            return replace(mark, transport=transport)
+        return await self._c.marks.record(mark, Verdict(transport, branches=(mark.limited(branch),)), event.id)
+
+    def _ask(self, route: Route, event: Event, attempt: Attempt, hand: Hand) -> Ask:
+        return Ask(
+            route.key,
+            event.organization_id,
+            route.limits,
+            high=event.data.priority == "high",
+            units=event.recipients if attempt.owed is None else len(attempt.owed),
+            due=attempt.not_before is not None,
+            crowded=self._c.crowded(hand.partition),
+        )
+
+    async def _still(self, permit: Permit | None, route: Route) -> Permit:
+        """Much may have happened while it waited its turn."""
+        return permit if permit is not None and permit.probe else await self._c.breakers.enter(route)
+
+    async def _answer(self, route: Route, event: Event, attempt: Attempt, mark: Mark, hand: Hand) -> _Answer:
+        mark.open = False
+        if event.expiry is not None and event.expiry <= self._c.now():
+            return _Answer(expired=True, asked=False)
+        try:
+            mail = compose.compose(event, route.sender, owed=mark.share.mine, first_seen=attempt.first_seen)
+        except DeliveryError as error:
+            return _Answer(error=error, asked=False)
+        self._c.metrics.waited(route.transport, self._c.clock() - hand.received)
+        self._c.watch(Step.SENDING, event.id)
+        try:
+            receipt = await self._c.sending.send(route, mail)
+        except DeliveryError as error:
+            return _Answer(error=error)
+        except Exception as fault:
+            # A defect of ours: whether the mail left is not known, and it must not be lost with the event.
+            log.exception("sending failed unexpectedly", event_id=event.id, organization=event.organization_id)
+            return _Answer(error=Temporary(Code.INTERNAL_ERROR, type(fault).__name__))
+        finally:
+            self._c.watch(Step.HANDED_OFF, event.id)
+        return _Answer(receipt)
+
+    async def _judged(self, answer: _Answer, route: Route, event: Event, attempt: Attempt, mark: Mark) -> Verdict:
+        if answer.expired:
+            return Verdict(route.transport, branches=(mark.limited(Branch(Dead(), Reason.EXPIRED)),))
+        if answer.receipt is None:
+            assert answer.error is not None  # noqa: S101 - the one or the other
+            branch = self._c.judge.branch(answer.error, event, attempt)
+            return Verdict(route.transport, branches=(mark.limited(branch),))
+        attributed: dict[int, DeliveryError] = {}
+        for _, refusal in answer.receipt.refused:
+            if id(refusal) not in attributed:
+                attributed[id(refusal)] = await self._c.sending.attributed(refusal, route)
+        refused = [(position, attributed[id(error)]) for position, error in answer.receipt.refused]
+        branches = self._c.judge.branches(refused, event, attempt)
+        return Verdict(route.transport, answer.receipt.accepted, branches)
