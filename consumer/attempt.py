@@ -22,8 +22,8 @@ class Attempt:
 
     ``number`` counts the attempts that were made and failed, so 0 is a fresh event. ``unknown`` counts outcomes that
     stayed unknown, ``unfinished`` those among them that were found after the death of a process. ``owed`` are positions
-    in *to + cc + bcc*, ``None`` for all. ``paused`` is the time in seconds the event spent parked, ``waited`` that it was
-    put off for its turn: the clock of the retries did not run meanwhile.
+    in *to + cc + bcc*, ``None`` for all. ``paused`` is the time in seconds the event spent parked, ``waited`` that it
+    was put off for its turn: the clock of the retries did not run meanwhile.
     ``copy`` tells republished copies apart.
     """
 

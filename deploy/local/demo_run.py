@@ -69,6 +69,7 @@ def perform(stage: Stage, say: Say, *, stay: bool) -> Result:
     page = stage.get("/metrics")[1]
     metrics = Metrics(page)
     checks = [refusal, settled, *(check for scene in scenes for check in seen(scene))]
+    checks.append(_published_twice(stage, at_once[0], say))
     if not stay:
         say("SIGTERM to `mailroom run`, which drains, and to `mailroom web`")
         codes = stage.drain()
@@ -112,6 +113,21 @@ def _publish(stage: Stage, events: Sequence[Sample], say: Say) -> tuple[dict[str
     wanted = {"accepted": len(ordinary), "invalid": len(broken)}
     check = Check("mailroom publish refuses an invalid event", "" if counts == wanted else f"{counts}")
     return {name: line.encode() for name, line in lines.items()}, check
+
+
+def _published_twice(stage: Stage, sample: Sample, say: Say) -> Check:
+    """Publishes an event again whose mail has left; that no second mail came is checked with all the others."""
+    say(f"mailroom publish: “{sample.what}” once more, as a platform does that did not hear of its first success")
+    file = stage.folder / "again.jsonl"
+    file.write_text(json.dumps(sample.event, ensure_ascii=False) + "\n", encoding="utf-8")
+    stage.mailroom.begin("publish", "--json", file.name).finish(expected=0)
+    until = time.monotonic() + _SETTLED
+    while True:
+        found = Metrics(stage.get("/metrics")[1]).total("mailroom_outcomes_total", outcome="duplicate")
+        if found or time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    return Check("an event that is published twice is sent once, and counted", "" if found == 1 else f"{found:g}")
 
 
 def _await_outcomes(stage: Stage, events: Sequence[Sample], say: Say) -> None:
