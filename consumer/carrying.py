@@ -21,11 +21,14 @@ from consumer.routing import NoRoute, Route
 from consumer.sending import Sending
 from consumer.steps import Step, Watch
 from consumer.suspensions import Suspensions
-from consumer.turns import Ask, Turns
+from consumer.turns import Ask, GoAside, Turns
 from transports.errors import Code, DeliveryError, Temporary, Throttled
 from transports.message import Receipt
 
 log = get_logger(__name__)
+
+_SLOW_STORE = 15.0
+"""Seconds for which an event goes aside whose mark took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,10 @@ class Carrying:
                     if not await hand.begin():
                         raise NotBegun
                     count = c.suspensions.count(route)
-                    if await c.route(event) != route or c.marks.stale(mark):
+                    if await c.route(event) != route:
                         return None
+                    if c.marks.stale(mark):
+                        raise GoAside(_SLOW_STORE, Code.STORE_UNAVAILABLE, platform=True)
                     answer = await self._answer(route, event, attempt, mark, hand)
                 finally:
                     await c.marks.undo(mark)
@@ -140,6 +145,9 @@ class Carrying:
             mail = compose.compose(event, route.sender, owed=mark.share.mine, first_seen=attempt.first_seen)
         except DeliveryError as error:
             return _Answer(error=error, asked=False)
+        except Exception as fault:
+            log.exception("a mail could not be composed", event_id=event.id, organization=event.organization_id)
+            return _Answer(error=Temporary(Code.INTERNAL_ERROR, type(fault).__name__), asked=False)
         self._c.metrics.waited(route.transport, self._c.clock() - hand.received)
         self._c.watch(Step.SENDING, event.id)
         try:

@@ -121,8 +121,8 @@ async def at_once() -> bool:
 class Hand:
     """One delivery of a message by the broker, as far as it concerns what becomes of its event.
 
-    ``partition`` is that of its queue. ``copy`` names this copy of the message; ``redelivered``: it may have been in
-    somebody's hand before. ``received`` is the reading of the monotonic clock when it came.
+    ``partition`` is that of its queue. ``copy`` names this copy of the message, or the one that it goes on for;
+    ``redelivered``: that may have been in somebody's hand before. ``received`` is the reading of the monotonic clock when it came.
     """
 
     copy: bytes = b""

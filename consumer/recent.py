@@ -32,8 +32,14 @@ class Recent:
         return len(self._records)
 
     def begin(self, key: bytes) -> Record:
-        """Notes that work on this copy starts now."""
-        record = self._records[key] = Record()
+        """Notes that work on this copy starts now.
+
+        If there is a record of it already (somebody published the very same bytes again), that one stays: it is what a
+        redelivery has to go on with.
+        """
+        record = Record()
+        if self._records.setdefault(key, record) is not record:
+            return record
         self._records.move_to_end(key)
         if len(self._records) > self._capacity:
             self._records.popitem(last=False)

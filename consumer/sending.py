@@ -18,6 +18,9 @@ log = get_logger(__name__)
 _SHORT = 1.0
 """Seconds a provider may ask for that are waited for here: the shortest wait queue would bring the event too late."""
 
+_WORTH_IT = 3.0
+"""Seconds that must be left of the send deadline for a second try."""
+
 _GRACE = 5.0
 """Seconds beyond the send deadline after which a transport that broke its promise to end is cut off."""
 
@@ -40,25 +43,26 @@ class Sending:
         transport an account problem is ours. Cancelled while the mail is under way, it raises OutcomeUnknown instead,
         because whoever cancels it (the end of a drain) must still settle what may have been sent.
         """
+        until = self.clock() + self.deadline
         try:
-            return await self._once(route, mail)
+            return await self._once(route, mail, self.deadline)
         except Throttled as error:
-            if error.retry_after is None or error.retry_after > _SHORT:
+            if error.retry_after is None or error.retry_after > min(_SHORT, until - self.clock() - _WORTH_IT):
                 raise
             throttled, pause = error, error.retry_after
         try:
             await asyncio.sleep(pause)
         except asyncio.CancelledError:
             raise throttled from None  # nobody has the mail, so whoever cancels this has nothing to fear
-        return await self._once(route, mail)
+        return await self._once(route, mail, until - self.clock())
 
-    async def _once(self, route: Route, mail: Mail) -> Receipt:
+    async def _once(self, route: Route, mail: Mail, seconds: float) -> Receipt:
         started = self.clock()
         self.metrics.sending(route.transport, 1)
         try:
             async with self.transports.use(route.key, route.account, route.version) as transport:
-                async with asyncio.timeout(self.deadline + _GRACE):
-                    receipt = await transport.send(mail, self.deadline)
+                async with asyncio.timeout(seconds + _GRACE):
+                    receipt = await transport.send(mail, seconds)
         except TimeoutError as error:
             raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, "deadline", transport=route.transport) from error
         except asyncio.CancelledError as error:

@@ -14,6 +14,7 @@ from config.logs import get_logger
 from consumer import names
 from consumer.attempt import Attempt, stamp, write
 from consumer.broker import Incoming, Properties, PublishFailed
+from consumer.copies import copy_key, origin
 from consumer.endings import Endings
 from consumer.ledger import Ledger
 from consumer.metrics import Metrics
@@ -139,6 +140,7 @@ class Settler:
                 exchange, key = names.SORT, incoming.routing_key
             case Drop():
                 raise AssertionError("what has ended already is not published")
+        headers |= _origin(incoming, branch)
         ours = self._ours(partition, finding.event) | write(replace(finding.attempt, **change)) | headers
         return _Copy(exchange, key, self._properties(incoming, finding.event, ours))
 
@@ -173,6 +175,14 @@ def _later(attempt: Attempt, branch: Branch, now: datetime) -> dict[str, Any]:
         "not_before": now + timedelta(seconds=after),
         "waited": attempt.waited + (after if waits else 0),
     }
+
+
+def _origin(incoming: Incoming, branch: Branch) -> dict[str, object]:
+    """The name of the copy that the next one goes on for, unless it is one of its own: a counted try, or the end."""
+    if isinstance(branch.decision, Dead) or (isinstance(branch.decision, Retry) and branch.decision.counted):
+        return {}
+    before = origin(incoming, copy_key(incoming) if incoming.redelivered else b"")
+    return {names.H_ORIGIN: before} if before else {}
 
 
 def _why_it_waits(incoming: Incoming) -> dict[str, object]:

@@ -6,7 +6,6 @@ connection.
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from config.logs import get_logger
 from consumer import names
 from consumer.attempt import unfinished
 from consumer.broker import Incoming
+from consumer.copies import COPY_BYTES, copy_key, origin
 from consumer.intake import Intake
 from consumer.outcome import Finding, Hand, NotBegun, Progress
 from consumer.quarantine import Entry, Quarantine
@@ -34,9 +34,6 @@ _GIVE_BACK_AFTER = 1.0
 _SUSPECT = 2
 """Deliveries that came back from which on an event is marked before it runs. Of one that was being sent when a process
 died the ledger knows; marks are for what kills before that, and would cost every prefetched event its transactions."""
-
-COPY_BYTES = 8
-"""Of a copy's key, as much as tells it from the other copies of the same event."""
 
 _LAST_WORDS = 0.5
 """Seconds for what was cancelled to clean up behind itself, before what it needs is closed."""
@@ -180,7 +177,9 @@ class Worker:
 
     def _hand(self, incoming: Incoming, partition: str, key: bytes) -> Hand:
         begin = partial(self._begin, incoming)
-        return Hand(key[:COPY_BYTES], partition, incoming.received, incoming.redelivered, begin)
+        before = origin(incoming, key)
+        copy = bytes.fromhex(before) if before else key[:COPY_BYTES]
+        return Hand(copy, partition, incoming.received, bool(before), begin)
 
     async def _begin(self, incoming: Incoming) -> bool:
         """The last look before a mail leaves: much may have happened while it waited for a slot."""
@@ -228,11 +227,3 @@ class Worker:
     async def _finish(self, seconds: float) -> None:
         if self._started:
             await asyncio.wait(set(self._started), timeout=seconds)
-
-
-def copy_key(incoming: Incoming) -> bytes:
-    """Tells one copy of a message from every other: each republished copy carries an identifier of its own."""
-    copy = incoming.properties.headers.get(names.H_COPY)
-    digest = hashlib.blake2b(incoming.body, digest_size=16)
-    digest.update(b"\0" + str(copy).encode("utf-8", "replace"))
-    return digest.digest()
