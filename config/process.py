@@ -88,7 +88,7 @@ class Settings(ProviderSettings, BaseSettings):
         default_factory=_ehlo_name, description="the host name to greet SMTP servers with, for example mail.example.org"
     )
     partitions: int = Field(default=32, ge=1, le=100, description="a whole number from 1 to 100")
-    prefetch: int = Field(default=32, ge=1, le=1000, description="a whole number from 1 to 1000")
+    prefetch: int = Field(default=64, ge=1, le=1000, description="a whole number from 1 to 1000")
     send_deadline: float = Field(default=90.0, ge=5, le=900, description="seconds, from 5 to 900")
     drain_seconds: float = Field(default=30.0, ge=0, le=3600, description="seconds, from 0 to 3600")
     hold_unknown: Annotated[frozenset[str], NoDecode, BeforeValidator(process_values.words_of_categories)] = Field(

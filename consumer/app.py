@@ -24,6 +24,7 @@ from consumer.grant_keeping import GrantKeeping
 from consumer.intake import Intake
 from consumer.metrics import Metrics, SmtpConnections
 from consumer.notices import Notices
+from consumer.outcome import Reason
 from consumer.pacing import Pacing
 from consumer.parking import Parking
 from consumer.platform_trouble import PlatformTrouble
@@ -35,6 +36,7 @@ from consumer.seams import ORDINARY, Seams
 from consumer.settle import Settler
 from consumer.worker import Parts, Worker
 from transports.cache import TransportCache
+from transports.errors import Code
 from transports.protocol import Transport
 from transports.smtp.observer import ConnectionObserver
 from transports.smtp.settings import Security, SmtpSettings
@@ -167,6 +169,9 @@ class Consumer:
         """Whether a partition has a long queue."""
         return self.crowding.crowded(partition)
 
+    def _skim(self, partition: str, organization: str, due: bool) -> tuple[float, Reason | Code] | None:
+        return self.pacing.skim(organization, due=due) if self.crowding.crowded(partition) else None
+
     def _worker(self, keyed_hash: KeyedHash, notices: Notices, seams: Seams) -> Worker:
         settings = self.settings
         intake = Intake(
@@ -177,6 +182,7 @@ class Consumer:
             policy=self.policy,
             now=self.now,
             random=self.random,
+            skim=self._skim,
         )
         settler = Settler(
             self.broker.publish,

@@ -18,11 +18,11 @@ from consumer.marks import Mark, Marks
 from consumer.metrics import Metrics
 from consumer.outcome import Branch, Dead, Hand, NotBegun, Reason, Verdict
 from consumer.routing import NoRoute, Route
-from consumer.sending import Sending
+from consumer.sending import NotHandedOver, Sending
 from consumer.steps import Step, Watch
 from consumer.suspensions import Suspensions
 from consumer.turns import Ask, GoAside, Turns
-from transports.errors import Code, DeliveryError, Temporary, Throttled
+from transports.errors import Code, DeliveryError, OutcomeUnknown, Temporary, Throttled
 from transports.message import Receipt
 
 log = get_logger(__name__)
@@ -81,6 +81,8 @@ class Carrying:
         Raises GoAside, NotBegun and StoreUnavailable, and then nothing was sent either; nothing that a provider can do.
         """
         c = self._c
+        if not await hand.ready():
+            raise NotBegun
         permit: Permit | None = await c.breakers.enter(route)
         try:
             async with c.turns.take(self._ask(route, event, attempt, hand)) as turn:
@@ -100,6 +102,7 @@ class Carrying:
                     answer = await self._answer(route, event, attempt, mark, hand)
                 finally:
                     await c.marks.undo(mark)
+                hand.answered()
                 if answer.asked:
                     turn.ended(answer.pace)
             # First of all the record: whatever follows can be done without, or again.
@@ -133,6 +136,17 @@ class Carrying:
             crowded=self._c.crowded(hand.partition),
         )
 
+    async def ended_before(self, event: Event, attempt: Attempt, hand: Hand) -> Verdict | None:
+        """The verdict for an event that has ended already, by another copy or by this one; ``None`` for an open one.
+
+        Raises GoAside and StoreUnavailable.
+        """
+        mark = await self._c.marks.begin(event, attempt, hand)
+        if isinstance(mark, Verdict):
+            return mark
+        await self._c.marks.undo(mark)
+        return None
+
     async def _still(self, permit: Permit | None, route: Route) -> Permit:
         """Much may have happened while it waited its turn."""
         return permit if permit is not None and permit.probe else await self._c.breakers.enter(route)
@@ -151,13 +165,16 @@ class Carrying:
         self._c.metrics.waited(route.transport, self._c.clock() - hand.received)
         self._c.watch(Step.SENDING, event.id)
         try:
-            receipt = await self._c.sending.send(route, mail)
+            receipt = await self._c.sending.send(route, mail, hand.received)
         except DeliveryError as error:
             return _Answer(error=error)
         except Exception as fault:
-            # A defect of ours: whether the mail left is not known, and it must not be lost with the event.
+            # A defect of ours: whether the mail left is known only if it came before the transport was asked.
             log.exception("sending failed unexpectedly", event_id=event.id, organization=event.organization_id)
-            return _Answer(error=Temporary(Code.INTERNAL_ERROR, type(fault).__name__))
+            name = type(fault).__name__
+            if isinstance(fault, NotHandedOver):
+                return _Answer(error=Temporary(Code.INTERNAL_ERROR, name), asked=False)
+            return _Answer(error=OutcomeUnknown(Code.OUTCOME_UNKNOWN, name))
         finally:
             self._c.watch(Step.HANDED_OFF, event.id)
         return _Answer(receipt)

@@ -1,7 +1,7 @@
 """One event from its parsed form to a verdict: whose transport, and what keeps it from leaving. Knows no AMQP."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config.errors import SettingsUnreadable, StoreUnavailable
@@ -135,6 +135,9 @@ class Delivery:
             error = PlatformProblem(Code(route.reason), "no default SMTP service is configured")
             self._s.trouble.met(route.transport, error)
             raise GoAside(_NO_ROUTE_PAUSE, error.code, platform=True)
+        ended = await self._carrying.ended_before(event, attempt, hand) if hand.redelivered else None
+        if ended is not None:
+            return replace(ended, transport=route.transport)
         branch = Branch(Park(), route.reason)
         if event.expiry is not None and event.expiry <= self._s.now():
             branch = Branch(Dead(), Reason.EXPIRED)
@@ -155,7 +158,8 @@ class Delivery:
         """When nothing at all can be sent it waits in hand: with a full prefetch, that is what pauses consumption."""
         if not aside.platform:
             return False
-        left = self._s.deadline - (self._s.clock() - hand.received)
+        # A third of the deadline is kept for the send.
+        left = self._s.deadline * 2 / 3 - (self._s.clock() - hand.received)
         if left <= 0 or not self._s.holding.everything():
             return False
         await self._s.holding.wait(min(aside.after, left))

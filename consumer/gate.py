@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-_PROVED = 10.0
+_PROVED = 3.0
 """Seconds after which a running event no longer keeps a suspect waiting, nor a suspect the others."""
 
 
@@ -34,9 +34,13 @@ class Gate:
             yield
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Runs with nothing young beside it, for its first seconds."""
-        await self._alone.acquire()
+    async def alone(self, patience: float | None = None) -> AsyncIterator[None]:
+        """Runs with nothing young beside it, for its first seconds.
+
+        Raises TimeoutError when others were alone for ``patience`` seconds (``None``: waits for as long as it takes).
+        """
+        async with asyncio.timeout(patience):
+            await self._alone.acquire()
         self._open.clear()
         reopened = False
 

@@ -55,10 +55,7 @@ class Chore:
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """What is looked after; ``chores`` are those of others, ``changed`` is told of organisations with other settings.
-
-    ``random`` gives a number in [0, 1).
-    """
+    """What is looked after; ``chores`` are those of others. ``random`` gives a number in [0, 1)."""
 
     broker: Broker
     directory: Directory
@@ -72,7 +69,6 @@ class Household:
     now: Callable[[], datetime]
     random: Callable[[], float]
     chores: Sequence[Chore] = ()
-    changed: Callable[[str], None] = lambda organization: None
 
 
 class Housekeeping:
@@ -173,7 +169,6 @@ class Housekeeping:
             self._sweep_now.set()
             return
         for organization in organizations:
-            self._h.changed(organization)
             self._changed[organization] = until
             self._sweep_now.set()
 

@@ -1,5 +1,6 @@
 """One delivered message up to its verdict: its headers, its bytes parsed, the delivery. Acts on nothing."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -27,8 +28,19 @@ _IMPLAUSIBLE = 30 * 3600.0
 _EARLY = 1.0
 """Seconds by which an event may start before its ``not-before``: the precision of the shortest wait queue."""
 
-_EARLY_BY_REASON: Mapping[object, float] = {Reason.PACED: 2.0, Reason.CROWDED: 5.0}
+_EARLY_BY_REASON: Mapping[str, float] = {
+    Reason.PACED: 2.0,
+    Reason.CROWDED: math.inf,
+    Reason.BREAKER_OPEN: math.inf,
+    Reason.PLATFORM_HOLD: math.inf,
+}
 """The same for what only waits its turn: its lane decides exactly, so a further hop would gain nothing."""
+
+Skim = Callable[[str, str, bool], tuple[float, Reason | Code] | None]
+"""Where a message goes by its partition, organisation and whether it comes back from a wait, if it is skimmed off."""
+
+_UNREAD = (b'"priority"', b'"expirytime"')
+"""What an event must not have to be put off unread: it might go first, or not be worth putting off."""
 
 
 class Intake:
@@ -44,7 +56,9 @@ class Intake:
         policy: Policy,
         now: Callable[[], datetime],
         random: Callable[[], float],
+        skim: Skim = lambda partition, organization, due: None,
     ) -> None:
+        self._skim = skim
         self._delivery = delivery
         self._metrics = metrics
         self._partitions = partitions
@@ -60,16 +74,32 @@ class Intake:
         if attempt.not_before is None:
             return None
         remaining = (attempt.not_before - now).total_seconds()
-        early = _EARLY_BY_REASON.get(incoming.properties.headers.get(names.H_REASON), _EARLY)
+        early = _EARLY_BY_REASON.get(str(incoming.properties.headers.get(names.H_REASON)), _EARLY)
         if remaining <= early or remaining > _IMPLAUSIBLE:
             return None
         return self._without_event(attempt, Branch(Retry(remaining, counted=False), Reason.NOT_YET))
+
+    def skimmed(self, incoming: Incoming, partition: str) -> Finding | None:
+        """The finding for one of very many messages of an organisation, unread; ``None`` for all others."""
+        headers = incoming.properties.headers
+        organization = headers.get(names.H_ORGANIZATION)
+        if not isinstance(organization, str):
+            return None
+        aside = self._skim(partition, organization, names.H_NOT_BEFORE in headers)
+        if aside is None or any(name in incoming.body for name in _UNREAD):
+            return None
+        return self._without_event(read(headers, self._now()), Branch(Retry(aside[0], counted=False), aside[1]))
 
     def poison(self, incoming: Incoming) -> Finding:
         """The finding for a message that killed the process too often; its bytes are not looked at again."""
         log.error("poison message", queue=incoming.queue, event_id=incoming.properties.message_id)
         attempt = read(incoming.properties.headers, self._now())
         return self._without_event(attempt, Branch(Dead(), Reason.POISON))
+
+    def put_off(self, incoming: Incoming, after: float, reason: Reason | Code) -> Finding:
+        """The finding for a message that cannot be looked into now."""
+        attempt = read(incoming.properties.headers, self._now())
+        return self._without_event(attempt, Branch(Retry(after, counted=False), reason))
 
     def worn(self, incoming: Incoming, partition: str) -> Finding | None:
         """The finding for a message whose delivery count nears the broker's limit: a fresh copy of it, or ``None``.
@@ -126,7 +156,9 @@ class Intake:
 
     def _count(self, event: Event, attempt: Attempt, incoming: Incoming) -> None:
         # Whoever put it back, for a retry, aside or out of parking, left a reason.
-        again = attempt.number > 0 or incoming.redelivered or names.H_REASON in incoming.properties.headers
+        headers = incoming.properties.headers
+        seen = names.H_REASON in headers and names.H_UNREAD not in headers
+        again = attempt.number > 0 or incoming.redelivered or seen
         if not again:
             self._metrics.received(event.category)
             if event.time is not None:

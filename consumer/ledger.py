@@ -75,8 +75,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def end(self, key: bytes, copy: bytes, record: Record) -> State:
+    async def end(self, key: bytes, copy: bytes, record: Record, mark: bytes = b"") -> State:
         """Records how what was begun has ended; durable when it returns. Recording the same twice changes nothing.
+
+        ``mark`` is that of the standing: two copies of an event may have one name, if its bytes were published twice.
 
         It may also be a start of somebody else that :meth:`begin` found for this copy, and that is too old by now.
         Returns what is on record then: another state than the one given if somebody else has come to know better.

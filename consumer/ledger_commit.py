@@ -20,7 +20,7 @@ from config.store_ledger_rows import KEY_BYTES, MARK_BYTES, LedgerDatabase
 from consumer.ledger import Record, Standing, State
 from consumer.ledger_lanes import LaneMemory
 from consumer.ledger_queue import LARGEST, Pending
-from consumer.ledger_rules import Begin, Conclude, End
+from consumer.ledger_rules import Begin, End
 from consumer.ledger_starts import Starts
 from consumer.ledger_work import perform
 from consumer.metrics_pacing import PacingMetrics
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 3.0
 """Seconds after which an answer that a mail waits for is given up."""
 
 LEDGER_HOURS: Final = 7 * 24
@@ -103,11 +103,7 @@ class CommitLedger:
         standing = await self._ask(Begin(key, copy, self._token(MARK_BYTES), resend))
         return self._starts.seen(key, copy, standing)
 
-    async def conclude(self, key: bytes, copy: bytes, reason: str) -> Standing:
-        """See :meth:`consumer.ledger.Ledger.conclude`; raises StoreUnavailable after ``patience`` seconds."""
-        return await self._ask(Conclude(key, _checked(key, copy), self._token(MARK_BYTES), reason))
-
-    async def _ask(self, question: Begin | Conclude) -> Standing:
+    async def _ask(self, question: Begin) -> Standing:
         future: Future[Standing] = asyncio.get_running_loop().create_future()
         waiting = self._pending.ask(question, future)
         self._start()
@@ -121,11 +117,11 @@ class CommitLedger:
                 self._start()
             raise
 
-    async def end(self, key: bytes, copy: bytes, record: Record) -> State:
+    async def end(self, key: bytes, copy: bytes, record: Record, mark: bytes = b"") -> State:
         """See :meth:`consumer.ledger.Ledger.end`; raises nothing that the database does, and waits for it instead."""
         copy = _checked(key, copy)
         future: Future[Standing] = asyncio.get_running_loop().create_future()
-        self._pending.tell(End(key, copy, self._starts.ended(key, copy), record), future)
+        self._pending.tell(End(key, copy, self._starts.ended(key, copy, mark), record), future)
         self._start()
         return (await future).state
 
@@ -209,7 +205,7 @@ class CommitLedger:
         if pause > 0 and self._pending.waiting < LARGEST:
             await asyncio.sleep(pause)
 
-    async def _commit(self, operations: "Sequence[Begin | End | Conclude]") -> bool:
+    async def _commit(self, operations: "Sequence[Begin | End]") -> bool:
         lanes = self._lanes.unwritten()
         self._committed_at = began = self._clock()
         try:

@@ -37,8 +37,8 @@ class Starts:
             return replace(standing, age=self._clock() - self._sending[standing.mark])
         return standing
 
-    def ended(self, key: bytes, copy: bytes) -> bytes:
-        """The mark of the start that this copy ends."""
-        mark = self._marks.get((key, copy), NOT_SEEN)
+    def ended(self, key: bytes, copy: bytes, mark: bytes = b"") -> bytes:
+        """The mark of the start that this copy ends: the one given, or the last that it was told of."""
+        mark = mark or self._marks.get((key, copy), NOT_SEEN)
         self._sending.pop(mark, None)
         return mark

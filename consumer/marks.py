@@ -13,10 +13,11 @@ from consumer.steps import Step, Watch
 from consumer.turns import GoAside
 from transports.errors import Code, OutcomeUnknown
 
-_FRESH = 3.0
-"""Seconds from asking for a mark within which its mail must leave: whoever finds it later goes by its age."""
+_FRESH = 5.5
+"""Seconds from asking for a mark within which its mail must leave: whoever finds it later goes by its age. The ledger
+answers within three, a turn comes within two or so."""
 
-_LOOK_AGAIN = 4.0
+_LOOK_AGAIN = 6.0
 """Seconds added to the send deadline, after which a send that somebody began must have ended."""
 
 
@@ -92,15 +93,19 @@ class Marks:
         """Puts things back as they were before, if nothing was recorded: no mail has left."""
         if mark.open:
             mark.open = False
-            await self.ledger.end(mark.key, mark.copy, unbegun(mark.standing, mark.resend))
+            await self.ledger.end(mark.key, mark.copy, unbegun(mark.standing, mark.resend), mark.standing.mark)
 
     async def record(self, mark: Mark, verdict: Verdict, event_id: str) -> Verdict:
         """Records what became of the event; the verdict tells what to record once its branches are published."""
         mark.open = False
         first, last = records(mark.share, verdict.accepted, verdict.branches)
-        known = await self.ledger.end(mark.key, mark.copy, first)
+        known = await self.ledger.end(mark.key, mark.copy, first, mark.standing.mark)
         self.watch(Step.RECORDED, event_id)
         if known is State.DONE and first.state is not State.DONE:
             # Whoever began it was late, and has handed it off after all.
             return Verdict(verdict.transport, verdict.accepted, (Branch(Drop(), Reason.DUPLICATE),))
-        return verdict if last is None else replace(verdict, closing=Closing(mark.key, mark.copy, last))
+        return (
+            verdict
+            if last is None
+            else replace(verdict, closing=Closing(mark.key, mark.copy, last, mark.standing.mark))
+        )

@@ -89,6 +89,7 @@ class Closing:
     key: bytes
     copy: bytes
     record: Record
+    mark: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,18 @@ async def at_once() -> bool:
     return True
 
 
+def nothing() -> None:
+    """Does nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hand:
     """One delivery of a message by the broker, as far as it concerns what becomes of its event.
 
     ``partition`` is that of its queue. ``copy`` names this copy of the message, or the one that it goes on for;
-    ``redelivered``: that may have been in somebody's hand before. ``received`` is the reading of the monotonic clock when it came.
+    ``redelivered``: that may have been in somebody's hand before. ``received`` is the reading of the monotonic clock
+    when it came. ``ready`` waits until mails may begin at all, ``begin`` is asked right before one leaves, and
+    ``answered`` is told when its provider has answered: whatever happens, that is to be settled.
     """
 
     copy: bytes = b""
@@ -130,6 +137,8 @@ class Hand:
     received: float = 0.0
     redelivered: bool = False
     begin: Begin = at_once
+    ready: Begin = at_once
+    answered: Callable[[], None] = nothing
 
 
 @dataclass(slots=True)

@@ -18,13 +18,16 @@ from consumer.housekeeping import Chore
 from consumer.ledger_commit import CommitLedger
 from consumer.metrics import Metrics
 from consumer.metrics_pacing import PacingMetrics
+from consumer.outcome import Reason
 from consumer.platform_trouble import PlatformTrouble
 from consumer.seams import Seams
 from consumer.turns_driver import LaneTurns
+from transports.errors import Code
 
 log = get_logger(__name__)
 
 _PRUNE_EVERY = 3600.0
+_HAND_OVER = 1.0
 _LANES_EVERY = 30.0
 _BREAKERS_EVERY = 1.0
 
@@ -80,15 +83,19 @@ class Pacing:
             Chore("ledger", self._prune, _PRUNE_EVERY),
         )
 
+    async def hand_over(self) -> None:
+        """Writes down what the lanes remember, for the next owner of their partitions; waits for moments only."""
+        await self._ledger.drain(_HAND_OVER)
+
     async def aclose(self) -> None:
         """Writes down what is not yet, as far as the database lets us, and closes."""
         await self.breakers.aclose()
         await self._ledger.aclose()
 
-    def changed(self, organization: str) -> None:
-        """Its settings have changed: what was met with the old ones counts no more."""
-        self.breakers.forget(organization)
-        self._lanes.forgive(organization)
+    def skim(self, organization: str, *, due: bool) -> tuple[float, Reason | Code] | None:
+        """How long, and why, one more mail of an organisation goes aside that stands in a crowded partition."""
+        aside = self._lanes.skim(organization, due=due)
+        return None if aside is None else (aside.after, aside.reason)
 
     async def _prune(self) -> None:
         try:

@@ -175,7 +175,6 @@ class Program:
             now=consumer.now,
             random=consumer.random,
             chores=consumer.pacing.chores(),
-            changed=consumer.pacing.changed,
         )
         self._housekeeping = Housekeeping(household, consumer.background)
         consumer.metrics.oldest(lambda: consumer.worker.oldest(time.monotonic()))
@@ -203,6 +202,8 @@ class Program:
         left = await consumer.worker.drain(seconds - min(_CLOSE_SECONDS, seconds / 4))
         # A sweep must not lose its connection between publishing a copy and the ack: it ends before.
         await consumer.background.aclose()
+        # Whoever is given the partitions next reads what the lanes remember.
+        await consumer.pacing.hand_over()
         # A broker that stands still is not waited for longer than promised; it gives back what it sees unacknowledged.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(_LEAST_CLOSE, seconds - (time.monotonic() - started))):

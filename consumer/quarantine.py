@@ -1,8 +1,8 @@
 """Events that may kill the process: counted where a crash cannot undo the count, and convicted alone.
 
 The broker's own delivery count cannot tell the event that killed the process from those that were merely prefetched
-beside it, and RabbitMQ 3.10, 4.0 and 4.3 count differently. So a *redelivered* event is marked in the store right
-before it starts, and the mark is taken off when it was settled. An event whose mark is found again was being sent when
+beside it, and RabbitMQ 3.10, 4.0 and 4.3 count differently. So an event that came back is marked in the store right
+before it starts, and the mark is taken off when it was settled. An event whose mark is found again was running when
 the process died: from then on it runs alone (``gate``), and after a few such deaths it is a dead letter.
 The mark is a keyed hash of the message's bytes: no parser has touched them yet, and it says nothing about a person.
 """
@@ -22,6 +22,10 @@ log = get_logger(__name__)
 
 TRIES = 3
 """Deaths while an event was marked, after which it is taken for the cause."""
+
+
+_TURN = 15.0
+"""Seconds for which an event waits in hand to run alone."""
 
 
 class Entry(Enum):
@@ -52,8 +56,11 @@ class Quarantine:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Around an event that was being sent when a process died: nothing is written down, the ledger knows of it."""
-        async with self._gate.alone():
+        """Around an event that was being sent when a process died: nothing is written down, the ledger knows of it.
+
+        Raises TimeoutError when too many others are to run alone first.
+        """
+        async with self._gate.alone(_TURN):
             yield
 
     @asynccontextmanager

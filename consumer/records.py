@@ -26,7 +26,8 @@ def share(standing: Standing, attempt: Attempt, recipients: int) -> Share:
     everybody = tuple(range(recipients))
     named = everybody if attempt.owed is None else tuple(each for each in attempt.owed if each < recipients)
     if standing.owed is None:
-        return Share(named, named, partial=attempt.owed is not None)
+        # A copy for some, of an event that is on record no more: others may go by copies of their own.
+        return Share(everybody, named, partial=attempt.owed is not None)
     mine = tuple(each for each in named if each in standing.owed)
     return Share(standing.owed, mine, partial=True)
 
@@ -75,7 +76,11 @@ def settled_before(standing: Standing, redelivered: bool) -> Branch | None:
     if standing.reason and standing.same_copy and redelivered and standing.state in (State.DEAD, State.OWED):
         # The process may have died between the record and the publishing: better a second dead letter than none.
         return Branch(Dead(), _reason(standing.reason))
-    if standing.state in (State.DONE, State.DEAD):
+    # An unknown outcome is told and followed up by the copy that met it, which comes again if that was not finished; a
+    # copy for some recipients has its own to care for.
+    unknown = standing.state is State.UNKNOWN and not standing.began and standing.owed is None
+    theirs = unknown and not (standing.same_copy and redelivered)
+    if standing.state in (State.DONE, State.DEAD) or theirs:
         return Branch(Drop(), Reason.SETTLED_BEFORE if standing.same_copy and redelivered else Reason.DUPLICATE)
     return None
 

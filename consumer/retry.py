@@ -17,7 +17,7 @@ from transports.errors import (
     Throttled,
 )
 
-_PLATFORM_PAUSE = 60.0
+_PLATFORM_PAUSE = 15.0
 _THROTTLE_PAUSE = 60.0
 _LONGEST_PAUSE = 24 * 3600.0
 _LONGEST_SPREAD = 0.5
@@ -61,7 +61,8 @@ def decide(
     if isinstance(decision, Retry) and ends and attempt.age(now) + decision.after > policy.max_age:
         decision, reason = Dead(), Reason.RETRIES_EXHAUSTED
     if isinstance(decision, Retry) and expiry is not None and (expiry - now).total_seconds() <= decision.after:
-        decision, reason = Dead(), Reason.EXPIRED
+        # That the mail may have arrived is the news, not that there is no time for another.
+        decision, reason = Dead(), error.code if isinstance(error, OutcomeUnknown) else Reason.EXPIRED
     return Branch(decision, reason, detail=error.detail, unknown=isinstance(error, OutcomeUnknown))
 
 
@@ -72,7 +73,7 @@ def put_off(after: float, reason: Code | Reason, *, now: datetime, expiry: datet
     """
     if expiry is not None and (expiry - now).total_seconds() <= after:
         return Branch(Dead(), Reason.EXPIRED)
-    return Branch(Retry(after, counted=False), reason)
+    return Branch(Retry(min(after, _LONGEST_PAUSE), counted=False), reason)
 
 
 def _rule(

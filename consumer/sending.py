@@ -1,7 +1,8 @@
 """Handing one mail to its transport, and whose fault it is when that fails. Decides nothing about what comes after."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from config.logs import get_logger
@@ -12,6 +13,7 @@ from consumer.suspensions import Suspensions
 from transports.cache import TransportCache
 from transports.errors import AccountProblem, Code, DeliveryError, OutcomeUnknown, PlatformProblem, Throttled
 from transports.message import Mail, Receipt
+from transports.protocol import Transport
 
 log = get_logger(__name__)
 
@@ -25,6 +27,10 @@ _GRACE = 5.0
 """Seconds beyond the send deadline after which a transport that broke its promise to end is cut off."""
 
 
+class NotHandedOver(Exception):
+    """There is no transport, by a defect of ours: nothing has left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """``deadline`` is the send deadline in seconds, ``clock`` monotonic. Safe to use concurrently."""
@@ -36,16 +42,20 @@ class Sending:
     deadline: float
     clock: Callable[[], float]
 
-    async def send(self, route: Route, mail: Mail) -> Receipt:
+    async def send(self, route: Route, mail: Mail, received: float) -> Receipt:
         """Sends; once more if there was only a moment to wait until the provider takes mail again.
+
+        Both end within the send deadline from ``received`` on, when the mail came into our hands, but a third of it is
+        there in any case.
 
         The receipt has a verdict for every recipient owed. Raises DeliveryError, attributed: on the platform's own
         transport an account problem is ours. Cancelled while the mail is under way, it raises OutcomeUnknown instead,
         because whoever cancels it (the end of a drain) must still settle what may have been sent.
         """
-        until = self.clock() + self.deadline
+        now = self.clock()
+        until = max(received + self.deadline, now + self.deadline / 3)
         try:
-            return await self._once(route, mail, self.deadline)
+            return await self._once(route, mail, until - now)
         except Throttled as error:
             if error.retry_after is None or error.retry_after > min(_SHORT, until - self.clock() - _WORTH_IT):
                 raise
@@ -60,9 +70,8 @@ class Sending:
         started = self.clock()
         self.metrics.sending(route.transport, 1)
         try:
-            async with self.transports.use(route.key, route.account, route.version) as transport:
-                async with asyncio.timeout(seconds + _GRACE):
-                    receipt = await transport.send(mail, seconds)
+            async with self._transport(route) as transport, asyncio.timeout(seconds + _GRACE):
+                receipt = await transport.send(mail, seconds)
         except TimeoutError as error:
             raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, "deadline", transport=route.transport) from error
         except asyncio.CancelledError as error:
@@ -73,6 +82,20 @@ class Sending:
             self.metrics.sending(route.transport, -1)
             self.metrics.sent(route.transport, self.clock() - started)
         return _complete(receipt, mail)
+
+    @asynccontextmanager
+    async def _transport(self, route: Route) -> AsyncIterator[Transport]:
+        try:
+            using = self.transports.use(route.key, route.account, route.version)
+            transport = await using.__aenter__()
+        except DeliveryError:
+            raise
+        except Exception as fault:
+            raise NotHandedOver from fault
+        try:
+            yield transport
+        finally:
+            await using.__aexit__(None, None, None)
 
     async def attributed(self, error: DeliveryError, route: Route) -> DeliveryError:
         """Whose fault it is, written down where it has to be."""

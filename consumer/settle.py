@@ -76,7 +76,7 @@ class Settler:
             self._watch(Step.PUBLISHED, event_id)
         closing = finding.verdict.closing
         if closing is not None:
-            await self._ledger.end(closing.key, closing.copy, closing.record)
+            await self._ledger.end(closing.key, closing.copy, closing.record, closing.mark)
         self._watch(Step.ACKNOWLEDGING, event_id)
         if not incoming.ack():
             return False
@@ -127,6 +127,7 @@ class Settler:
                 change |= _later(finding.attempt, branch, now)
                 exchange, key = names.LATER, str(tier(after, names.WAIT_TIERS))
                 headers = _why_it_waits(incoming) if branch.reason is Reason.NOT_YET else headers
+                headers |= _unread(incoming, finding.event)
             case Park():
                 change["parked_at"] = now
                 exchange, key = names.PARKED, partition
@@ -135,7 +136,8 @@ class Settler:
                 headers[names.H_DEAD_AT] = stamp(now)
                 exchange, key = names.DEAD, names.DEAD_KEY
             case Reroute(partition=right):
-                headers = {}
+                change["not_before"] = finding.attempt.not_before
+                headers = _why_it_waits(incoming)
                 partition = right
                 exchange, key = names.SORT, incoming.routing_key
             case Drop():
@@ -171,7 +173,8 @@ def _later(attempt: Attempt, branch: Branch, now: datetime) -> dict[str, Any]:
     return {
         "number": attempt.number + counted,
         "unknown": attempt.unknown + branch.unknown,
-        "unfinished": attempt.unfinished + branch.unfinished,
+        # A run that ended was no death; what is put off has not run.
+        "unfinished": attempt.unfinished + branch.unfinished if branch.unfinished or not counted else 0,
         "not_before": now + timedelta(seconds=after),
         "waited": attempt.waited + (after if waits else 0),
     }
@@ -183,6 +186,12 @@ def _origin(incoming: Incoming, branch: Branch) -> dict[str, object]:
         return {}
     before = origin(incoming, copy_key(incoming) if incoming.redelivered else b"")
     return {names.H_ORIGIN: before} if before else {}
+
+
+def _unread(incoming: Incoming, event: Label | None) -> dict[str, object]:
+    """Whether nobody has looked into the message yet: it is still to be counted as received."""
+    had = incoming.properties.headers
+    return {names.H_UNREAD: 1} if event is None and (names.H_UNREAD in had or names.H_REASON not in had) else {}
 
 
 def _why_it_waits(incoming: Incoming) -> dict[str, object]:

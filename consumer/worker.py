@@ -17,15 +17,19 @@ from consumer.attempt import unfinished
 from consumer.broker import Incoming
 from consumer.copies import COPY_BYTES, copy_key, origin
 from consumer.intake import Intake
-from consumer.outcome import Finding, Hand, NotBegun, Progress
+from consumer.outcome import Finding, Hand, NotBegun, Progress, Reason
 from consumer.quarantine import Entry, Quarantine
 from consumer.recent import Recent
 from consumer.settle import Settler
 from consumer.steps import Step, Watch, nobody
+from transports.errors import Code
 
 log = get_logger(__name__)
 
-_STORE_PAUSE = 1.0
+_STORE_PAUSE = 15.0
+_ALONE_PAUSE = 15.0
+"""Seconds for which an event goes aside that could not be marked, or not run alone, in time."""
+
 _SETTLE_AFTER_STOP = 3.0
 """Seconds at the end of a drain, half of it at most, that are kept for settling what was cut off."""
 
@@ -116,7 +120,7 @@ class Worker:
         key = copy_key(incoming)
         if await self._known(incoming, partition, key):
             return
-        aside = intake.too_early(incoming) or intake.worn(incoming, partition)
+        aside = intake.too_early(incoming) or intake.worn(incoming, partition) or intake.skimmed(incoming, partition)
         if aside is not None:
             record = self._parts.recent.begin(key)
             self._parts.recent.end(key, record, aside)
@@ -124,23 +128,28 @@ class Worker:
             return
         await self._startable.wait()
         if unfinished(incoming.properties.headers):
-            async with self._parts.quarantine.alone():
-                await self._run(incoming, partition, key)
+            await self._run_alone(incoming, partition, key)
             return
         if not incoming.redelivered or incoming.delivery_count < _SUSPECT:
             async with self._parts.quarantine.fresh():
                 await self._run(incoming, partition, key)
             return
-        while incoming.current():
-            try:
-                await self._suspect(incoming, partition, key)
-            except NotBegun:
-                return  # not settled, so the verdict stands
-            except StoreUnavailable:
-                log.warning("a redelivered event waits for the store", queue=incoming.queue)
-                await asyncio.sleep(_STORE_PAUSE)
-            else:
-                return
+        try:
+            await self._suspect(incoming, partition, key)
+        except NotBegun:
+            return  # not settled, so the verdict stands
+        except StoreUnavailable:
+            log.warning("a redelivered event waits for the store", queue=incoming.queue)
+            waits = self._parts.intake.put_off(incoming, _STORE_PAUSE, Code.STORE_UNAVAILABLE)
+            await self._settle(incoming, partition, waits, Progress())
+
+    async def _run_alone(self, incoming: Incoming, partition: str, key: bytes) -> None:
+        try:
+            async with self._parts.quarantine.alone():
+                await self._run(incoming, partition, key)
+        except TimeoutError:
+            waits = self._parts.intake.put_off(incoming, _ALONE_PAUSE, Reason.IN_PROGRESS)
+            await self._settle(incoming, partition, waits, Progress())
 
     async def _known(self, incoming: Incoming, partition: str, key: bytes) -> bool:
         # A copy we published may have been written twice, when its confirm was lost; an original only comes back.
@@ -179,7 +188,17 @@ class Worker:
         begin = partial(self._begin, incoming)
         before = origin(incoming, key)
         copy = bytes.fromhex(before) if before else key[:COPY_BYTES]
-        return Hand(copy, partition, incoming.received, bool(before), begin)
+        ready = partial(self._ready, incoming)
+        return Hand(copy, partition, incoming.received, bool(before), begin, ready, self._answered)
+
+    async def _ready(self, incoming: Incoming) -> bool:
+        """Whether mails may begin at all: nothing waits for the broker with its mark set."""
+        await self._startable.wait()
+        return not self._draining and incoming.current()
+
+    def _answered(self) -> None:
+        # From here on a drain must not come between: what was answered is to be recorded and settled.
+        self._mark(self._settling)
 
     async def _begin(self, incoming: Incoming) -> bool:
         """The last look before a mail leaves: much may have happened while it waited for a slot."""

@@ -41,7 +41,7 @@ class Book:
             self.rows[key] = Row(State.STARTED, self.clock(), row.owed, copy=copy)
         return standing
 
-    async def end(self, key, copy, record):
+    async def end(self, key, copy, record, mark=b""):
         self._answer()
         self.ends.append((key, record))
         row = self.rows.get(key)

@@ -217,7 +217,7 @@ async def test_an_account_problem_on_the_platforms_server_is_ours_and_waits_unco
         verdict = await w.deliver(event(organizationid="globex"))
         assert dict(await w.organizations.suspended()) == {}
     (branch,) = verdict.branches
-    assert branch.decision == Retry(60, counted=False)
+    assert branch.decision == Retry(15, counted=False)
 
 
 async def test_without_the_store_nothing_is_sent_and_nothing_is_counted(tmp_path):
@@ -229,11 +229,20 @@ async def test_without_the_store_nothing_is_sent_and_nothing_is_counted(tmp_path
     assert w.own.tried == w.platform.tried == []
 
 
-async def test_a_defect_in_a_transport_is_retried_a_few_times_and_then_given_up(tmp_path):
+async def test_a_defect_in_a_transport_leaves_the_outcome_unknown(tmp_path):
     async def broken(mail):
         raise RuntimeError("defect")
 
     async with world(tmp_path, broken, broken) as w:
+        first = await w.deliver(event())
+        last = await w.deliver(event(), Attempt(NOON, number=1, unknown=1))
+    assert (first.branches[0].decision, first.branches[0].unknown) == (Retry(300), True)
+    assert (last.branches[0].decision, last.branches[0].reason) == (Dead(), Code.OUTCOME_UNKNOWN)
+
+
+async def test_a_defect_before_a_transport_is_asked_is_retried_a_few_times_and_then_given_up(tmp_path):
+    async with world(tmp_path) as w:
+        w.build = lambda account: 1 / 0
         first = await w.deliver(event())
         last = await w.deliver(event(), Attempt(NOON, number=4))
     assert first.branches[0].decision == Retry(15)

@@ -203,8 +203,8 @@ async def test_a_send_that_may_be_under_way_elsewhere_is_looked_at_again():
     p.time = 10
     with pytest.raises(GoAside) as aside:
         await p.marks.begin(THREE, Attempt(NOON), Hand(b"two"))
-    assert (aside.value.after, aside.value.reason) == (DEADLINE + 4 - 10, Reason.IN_PROGRESS)
-    p.time = DEADLINE + 5
+    assert (aside.value.after, aside.value.reason) == (DEADLINE + 6 - 10, Reason.IN_PROGRESS)
+    p.time = DEADLINE + 7
     found = await p.marks.begin(THREE, Attempt(NOON), Hand(b"two"))
     assert isinstance(found, Verdict)
     assert [(each.unknown, each.decision) for each in found.branches] == [(True, Retry(300))]
