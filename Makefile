@@ -32,20 +32,21 @@ check: ## Lint, format, types, import contracts, and all tests with branch cover
 	@.venv/bin/lint-imports --no-cache
 	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
-bench: ## Measure how fast waiting events are drained
+bench: ## Measure how fast waiting events are drained (ARGS=flood, aside, limits, memory, ledger, hops, web, providers: other things)
 	@deploy/local/setup.sh broker
 	@$(PYTHON_IN) -m tests.bench $(ARGS)
 
-chaos: ## Kill, freeze and cut things at random and account for every mail
-	@deploy/local/setup.sh broker
+chaos: ## Kill, freeze and cut things by a seed and account for every event (half an hour)
+	@deploy/local/setup.sh broker tests
 	@$(PYTHON_IN) -m tests.chaos $(ARGS)
 
 lock: ## Write the locks anew from pyproject.toml (ARGS=--upgrade for the newest versions)
 	@deploy/local/setup.sh
 	@$(PYTHON_IN) -m deploy.local.lock $(ARGS)
 
-rabbitmq4: ## Unpack RabbitMQ 4 below .local/ for the tests marked "versions" (root)
+rabbitmq4: ## Unpack RabbitMQ 4 below .local/ for the tests marked "versions" (root); ARGS=run: start a node of it
 	@deploy/local/rabbitmq4.sh
+	@[ "$(ARGS)" != run ] || { deploy/local/setup.sh && exec $(PYTHON_IN) -m deploy.local.newer_node; }
 
 clean: ## Remove everything that was made here, .venv and .local included
 	@rm -rf .venv .local .hypothesis build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -41,7 +41,6 @@ _FIXED: Final[dict[bytes, struct.Struct]] = {
 }
 _LENGTH: Final = struct.Struct(">I")
 _DECIMAL: Final = struct.Struct(">Bi")
-_TIMESTAMP: Final = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,9 @@ def _take(data: bytes, offset: int, length: int) -> tuple[bytes, int]:
     return data[offset:end], end
 
 
-def _take_long(data: bytes, offset: int) -> tuple[bytes, int]:
-    prefix, offset = _take(data, offset, 4)
-    return _take(data, offset, _LENGTH.unpack(prefix)[0])
-
-
 def _decode_fields(data: bytes, fields: dict[str, object], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _Malformed
     offset, end = 0, len(data)
     while offset < end:
         start = offset + 1
@@ -138,15 +134,18 @@ def _decode_value(data: bytes, offset: int, depth: int) -> tuple[object, int]:
         number = fixed.unpack_from(data, offset)[0]
         return (bool(number) if kind == b"t" else number), end
     if kind in _LONG:
-        raw, offset = _take_long(data, offset)
-        return _LONG[kind](raw, depth), offset
+        prefix, offset = _take(data, offset, 4)
+        raw, offset = _take(data, offset, _LENGTH.unpack(prefix)[0])
+        try:
+            return _LONG[kind](raw, depth), offset
+        except _Malformed:
+            return RawField(kind, raw), offset
     if kind == b"V":
         return None, offset
     if kind == b"T":
         raw, offset = _take(data, offset, 8)
-        seconds = _TIMESTAMP.unpack(raw)[0]
-        value = datetime.fromtimestamp(seconds, UTC) if seconds <= _LAST_TIMESTAMP else RawField(kind, raw)
-        return value, offset
+        seconds = int.from_bytes(raw, "big")
+        return (datetime.fromtimestamp(seconds, UTC) if seconds <= _LAST_TIMESTAMP else RawField(kind, raw)), offset
     if kind == b"D":
         raw, offset = _take(data, offset, 5)
         scale, unscaled = _DECIMAL.unpack(raw)
@@ -163,26 +162,18 @@ def _decode_string(raw: bytes, _depth: int) -> object:
 
 def _decode_nested(raw: bytes, depth: int) -> object:
     fields: dict[str, object] = {}
-    try:
-        if depth >= MAX_DEPTH:
-            return RawField(b"F", raw)
-        _decode_fields(raw, fields, depth + 1)
-    except _Malformed:
-        return RawField(b"F", raw)
+    _decode_fields(raw, fields, depth + 1)
     return fields
 
 
 def _decode_array(raw: bytes, depth: int) -> object:
+    if depth >= MAX_DEPTH:
+        raise _Malformed
     values: list[object] = []
     offset = 0
-    try:
-        if depth >= MAX_DEPTH:
-            return RawField(b"A", raw)
-        while offset < len(raw):
-            value, offset = _decode_value(raw, offset, depth + 1)
-            values.append(value)
-    except _Malformed:
-        return RawField(b"A", raw)
+    while offset < len(raw):
+        value, offset = _decode_value(raw, offset, depth + 1)
+        values.append(value)
     return values
 
 
@@ -225,7 +216,7 @@ def _encode_int(value: int) -> bytes:
 def _encode_timestamp(value: datetime) -> bytes:
     if value.tzinfo is None or value.timestamp() < 0:
         raise ValueError("a header cannot carry a naive date, or one before 1970")
-    return _TIMESTAMP.pack(int(value.timestamp()))
+    return int(value.timestamp()).to_bytes(8, "big")
 
 
 def _encode_decimal(value: Decimal) -> bytes:

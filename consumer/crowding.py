@@ -34,8 +34,6 @@ _FULL = 0.75
 _LOST = 1.0
 """Seconds without anything in hand after which a partition has been emptied, or is somebody else's by now."""
 
-_OVER = "partition is no longer crowded"
-
 
 class Crowd:
     """Decides about one partition. Every ``now`` is on one monotonic clock, in seconds.
@@ -159,7 +157,7 @@ class Crowding:
                 crowd.asked(now)
                 await self._ask(partition, crowd)
             elif before and not crowd.crowded:
-                log.info(_OVER, partition=partition)
+                _over(partition)
 
     async def _ask(self, partition: str, crowd: Crowd) -> None:
         try:
@@ -168,5 +166,11 @@ class Crowding:
             return  # nothing moves without the broker, so the last answer is as good as any
         before = crowd.crowded
         crowd.deep(self._clock(), depth.ready)
-        if crowd.crowded != before:
-            log.info("partition is crowded" if crowd.crowded else _OVER, partition=partition, count=depth.ready)
+        if crowd.crowded and not before:
+            log.info("partition is crowded", partition=partition, count=depth.ready)
+        elif before and not crowd.crowded:
+            _over(partition)
+
+
+def _over(partition: str) -> None:
+    log.info("partition is no longer crowded", partition=partition)

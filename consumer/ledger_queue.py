@@ -8,7 +8,7 @@ from typing import Final
 
 from config.errors import StoreUnavailable
 from consumer.ledger import Record, Standing, State
-from consumer.ledger_rules import Begin, Conclude, End, Operation
+from consumer.ledger_rules import Begin, End, Operation
 
 LARGEST: Final = 128
 """Operations in a transaction."""
@@ -49,7 +49,7 @@ class Pending:
         """Operations for the next transactions."""
         return len(self._ends) + len(self._questions)
 
-    def ask(self, question: Begin | Conclude, future: "Future[Standing]") -> Waiting:
+    def ask(self, question: Begin, future: "Future[Standing]") -> Waiting:
         """Adds a question; in the end ``future`` has the answer, or StoreUnavailable."""
         waiting = Waiting(question, future, self._clock())
         self._questions.append(waiting)

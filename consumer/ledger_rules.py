@@ -53,16 +53,7 @@ class End(NamedTuple):
     record: Record
 
 
-class Conclude(NamedTuple):
-    """An event is given up that no send was begun for. ``mark`` is new with each one."""
-
-    key: bytes
-    copy: bytes
-    mark: bytes
-    reason: str
-
-
-Operation = Begin | End | Conclude
+Operation = Begin | End
 
 
 def judge(row: Row | None, operation: Operation, now: int) -> tuple[Row | None, Standing]:
@@ -73,8 +64,6 @@ def judge(row: Row | None, operation: Operation, now: int) -> tuple[Row | None, 
         case End():
             after = _end(row, operation)
             return after, _standing(after, operation.copy, now)
-        case Conclude():
-            return _conclude(row, operation, now)
 
 
 def _begin(row: Row | None, begin: Begin, now: int) -> tuple[Row | None, Standing]:
@@ -129,17 +118,6 @@ def _before(row: Row) -> Row | None:
             return row._replace(state=Stands.OWED, mark=NOBODY)
         case _:
             return None
-
-
-def _conclude(row: Row | None, conclude: Conclude, now: int) -> tuple[Row | None, Standing]:
-    if row is not None:
-        if row.state == Stands.DEAD and row.mark == conclude.mark:
-            return row, _begun(_standing(row, conclude.copy, now), conclude.mark)
-        if row.state not in (Stands.OWED, Stands.UNKNOWN):
-            return row, _standing(row, conclude.copy, now)
-    owed = None if row is None else row.owed
-    dead = Row(conclude.key, Stands.DEAD, now, owed, code(conclude.reason), conclude.copy, conclude.mark)
-    return dead, _begun(_standing(dead, conclude.copy, now), conclude.mark)
 
 
 def _begun(standing: Standing, mark: bytes) -> Standing:

@@ -10,7 +10,7 @@ from typing import Final
 
 from config.store_ledger_rows import Batch, LedgerDatabase
 from consumer.ledger import Standing, State
-from consumer.ledger_rules import Begin, End, Operation, judge
+from consumer.ledger_rules import Begin, Operation, judge
 
 _ROUNDS: Final = 20
 """Looks at rows that others keep changing, before the rest is left to the next batch."""
@@ -38,7 +38,7 @@ def perform(
 def _group(operation: Operation) -> int:
     if isinstance(operation, Begin):
         return _STARTS
-    if isinstance(operation, End) and operation.record.owed is None and not operation.record.reason:
+    if operation.record.owed is None and not operation.record.reason:
         if operation.record.state is State.DONE:
             return _DONE
         if operation.record.state is State.NEW:

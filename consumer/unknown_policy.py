@@ -1,4 +1,4 @@
-"""Whether a mail that may have arrived is sent again or held for a person to decide: the event's own word counts most."""
+"""Whether a mail that may have arrived is sent again or held for a person to decide: the event's word counts most."""
 
 from consumer.events import Event
 

@@ -1,5 +1,6 @@
 """Fixtures for tests of the store: each runs on SQLite and on PostgreSQL."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from config import store_migrations
 from config.secrets import SecretBox
 from config.store import Store
 from config.testing import KEY, Stores, sqlite_url, stores_over
+from deploy.local.postgres import PrivatePostgres
 from tests.builders import NOON
 
 
@@ -27,6 +29,22 @@ class WallClock:
         self.now += timedelta(**amount)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the schema of this version, to be copied: migrations take longer than most tests."""
+    folder = tmp_path_factory.mktemp("template")
+    store_migrations.upgrade(sqlite_url(folder))
+    return folder / "mailroom.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PrivatePostgres) -> str:
+    """The name of such a database on the session's server."""
+    name = postgres.create_database()
+    store_migrations.upgrade(postgres.url(name))
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without tables."""
@@ -36,11 +54,17 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield request.getfixturevalue("postgres_url")
 
 
-@pytest.fixture
-def store_url(empty_url: str) -> str:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with the schema of this version."""
-    store_migrations.upgrade(empty_url)
-    return empty_url
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "mailroom.db")
+        yield sqlite_url(tmp_path)
+    else:
+        server = request.getfixturevalue("postgres")
+        name = server.create_database(like=request.getfixturevalue("postgres_template"))
+        yield server.url(name)
+        server.drop_database(name)
 
 
 @pytest.fixture

@@ -64,10 +64,10 @@ class PrivatePostgres(Server):
         """The address of a database for SQLAlchemy with psycopg 3."""
         return f"postgresql+psycopg://mailroom:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """Makes an empty database and returns its name."""
+    def create_database(self, like: str = "template0") -> str:
+        """Makes an empty database, or one ``like`` another that nobody is connected to, and returns its name."""
         name = f"test_{secrets.token_hex(6)}"
-        self._psql(f"CREATE DATABASE {name} TEMPLATE template0")
+        self._psql(f"CREATE DATABASE {name} TEMPLATE {like}")
         return name
 
     def drop_database(self, name: str) -> None:
@@ -140,6 +140,10 @@ class PrivatePostgres(Server):
     def stop(self) -> None:
         """Ends the server and its connections at once; the data stay."""
         self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Ends it without a word; what was committed is found again at the next start."""
+        self._end(signal.SIGQUIT)
 
     def _end(self, how: signal.Signals) -> None:
         server, self._server = self._server, None

@@ -1,23 +1,21 @@
 """``make bench``: how fast a consumer drains waiting events to a server that takes everything, and what that costs.
 
-``make bench ARGS=web`` measures the settings page instead (:mod:`tests.bench.web`), ``make bench ARGS=providers``
-sending by the API transports (:mod:`tests.bench.providers`).
+``make bench ARGS=…`` with one of the words in :data:`SCENES` measures something else instead.
 
 Prints a table, or with ``--json`` one object. No number is ever asserted: machines differ.
 """
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,15 +23,23 @@ from pathlib import Path
 import psutil
 
 from deploy.local.broker_for_use import LocalBroker, broker_for_use
-from deploy.local.children import Children
-from deploy.local.ports import LOOPBACK, free_block, listens
-from tests.bench import providers, web
+from tests.bench.smtp_sink import SMTP_SINK, server
 from tests.environment import AT_START, clean
 from tests.running import ConsumerProcess, command, environment
 from tests.running_broker import an_event, publish
 from tests.waiting import eventually_blocking
 
-SMTP_SINK = shutil.which("smtp-sink", path=f"{os.defpath}:/usr/sbin:/usr/lib/postfix/sbin")
+SCENES = {
+    "web": "tests.bench.web",
+    "providers": "tests.bench.providers",
+    "flood": "tests.bench.flood",
+    "aside": "tests.bench.aside",
+    "memory": "tests.bench.memory",
+    "limits": "tests.bench.limits",
+    "hops": "tests.bench.hops",
+    "ledger": "tests.bench.ledger",
+}
+"""The module of each other measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,9 @@ class Result:
 
 def main() -> None:
     """Parses the arguments, runs, prints."""
-    if sys.argv[1:2] == ["web"]:
-        web.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["providers"]:
-        providers.main(sys.argv[2:])
-        return
+    scene = SCENES.get(sys.argv[1]) if sys.argv[1:] else None
+    if scene is not None:
+        sys.exit(importlib.import_module(scene).main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000, help="waiting events (default 10000)")
     parser.add_argument("--size", type=int, default=2048, help="bytes of an event, about (default 2048)")
@@ -74,24 +77,6 @@ def main() -> None:
             say(options, f"run {number + 1}: {result.rate:,.0f} mails/s, {result.cpu:.2f} s CPU per 1,000")
         facts = about(broker, own=options.own_sink)
     report(options, results, facts)
-
-
-@contextlib.contextmanager
-def server(*, own: bool) -> Iterator[int]:
-    """Postfix's smtp-sink, or a sink of our own, in a process of its own; gives the port."""
-    port = free_block(1)
-    line = [sys.executable, "-m", "tests.bench.sink", str(port)]
-    if SMTP_SINK is not None and not own:
-        line = [SMTP_SINK, f"{LOOPBACK}:{port}", "1024"]
-        if os.geteuid() == 0:
-            line[1:1] = ["-u", "nobody"]
-    children = Children()
-    try:
-        children.start(line, environment=os.environ)
-        eventually_blocking(lambda: listens(port), what="the SMTP server listens")
-        yield port
-    finally:
-        children.close()
 
 
 def run(broker: LocalBroker, port: int, options: argparse.Namespace) -> Result:

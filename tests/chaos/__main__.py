@@ -1,103 +1,119 @@
-"""``make chaos``: the long scenes, seeded. Prints what happens and a table; exits 1 when a promise was broken.
+"""``make chaos``: everything goes wrong, by a seed, and every event must end exactly once.
 
-``ARGS="--seed 7 --only kill,smtp"`` repeats or chooses. It always uses private nodes, because it kills them.
+``ARGS="--seed 7 --only crash,network"`` repeats or chooses. It always uses private servers, because it kills them; what
+each replica did stays in the folder that is named when something was wrong.
 """
 
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from deploy.local.cluster import PrivateCluster
 from deploy.local.node import PrivateNode
-from tests.chaos.scenes import SCENES
-from tests.chaos.stage import Outcome, staged
+from deploy.local.postgres import PrivatePostgres
+from tests.chaos import report
+from tests.chaos.lasting import LASTING, Lasted, last
+from tests.chaos.play import Played, play
+from tests.chaos.scenes import SCENES, Scene, named
+from tests.chaos.schedule import scaled
 from tests.environment import clean
+
+EVENTS, FAULTS = 52_000, 200
+"""Of a whole run: how many events, and at least how many faults."""
 
 
 def main() -> int:
     """Parses the arguments, plays the scenes, prints; the exit code."""
-    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=None, help="repeats a run (default: a new one)")
-    parser.add_argument("--events", type=int, default=20_000, help="events of a scene (memory: ten times that)")
-    parser.add_argument("--only", default="", help=f"some of {','.join(SCENES)}")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options, scenes, lasting = _options()
     clean()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
-    chosen = [name for name in options.only.split(",") if name] or list(SCENES)
-    unknown = sorted(set(chosen) - set(SCENES))
-    if unknown:
-        parser.error(f"no such scene: {', '.join(unknown)}")
-    outcomes = {}
     out = sys.stderr if options.json else sys.stdout
     print(f"seed {seed}", file=out, flush=True)
-    for name in chosen:
-        outcomes[name] = play(name, seed, options.events, out)
-    if options.json:
-        print(json.dumps({"seed": seed, "scenes": {name: plain(*found) for name, found in outcomes.items()}}))
-    else:
-        table(outcomes)
-    return 1 if any(outcome is None or outcome.fault for outcome, _ in outcomes.values()) else 0
-
-
-def play(name, seed, events, out):
-    """One scene on a node of its own; ``None`` and the reason when it broke off."""
     began = time.monotonic()
 
-    def say(text):
-        print(f"{name:>9} {time.monotonic() - began:6.0f} s  {text}", file=out, flush=True)
+    def sayer(name: str) -> Callable[[str], None]:
+        return lambda text: print(f"{time.monotonic() - began:6.0f} s  {name:<10} {text}", file=out, flush=True)
 
-    scene, multiple = SCENES[name]
+    kept = Path(tempfile.mkdtemp(prefix="mailroom-chaos-"))
+    played: list[Played] = []
+    lasted: list[Lasted] = []
+    with ExitStack() as stack:
+        postgres = None
+        if any(scene.database == "postgres" for scene in scenes):
+            postgres = stack.enter_context(PrivatePostgres())
+        played += [_one(scene, postgres, kept, seed, options, sayer(scene.name)) for scene in scenes]
+        for name in lasting:
+            with PrivateNode() as node, tempfile.TemporaryDirectory() as folder:
+                lasted.append(last(name, node, Path(folder), seed, options.events // 5, sayer(name)))
+    return _end(options, seed, played, lasted, kept)
+
+
+def _one(
+    scene: Scene,
+    postgres: PrivatePostgres | None,
+    kept: Path,
+    seed: int,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> Played:
+    events = round(options.events * scene.share)
+    folder = kept / scene.name
+    folder.mkdir()
+    shorter = replace(scene, plans=scaled(scene.plans, options.faults))
+    with PrivateCluster() if scene.cluster else PrivateNode() as given:
+        found = play(shorter, given, postgres, folder, seed=seed, events=events, say=say)
+    say(f"ended: {found.fault or 'as promised'}")
+    if not found.fault:
+        shutil.rmtree(folder)
+    return found
+
+
+def _options() -> tuple[argparse.Namespace, tuple[Scene, ...], list[str]]:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    every = [*(scene.name for scene in SCENES), *LASTING]
+    parser.add_argument("--seed", type=int, default=None, help="repeats a run's schedule (default: a new one)")
+    parser.add_argument("--events", type=int, default=EVENTS, help=f"events of all scenes (default {EVENTS:,})")
+    parser.add_argument("--faults", type=float, default=1.0, help="times the usual number of faults, such as 0.2")
+    parser.add_argument("--only", default="", help=f"some of {','.join(every)}")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    chosen = [name for name in options.only.split(",") if name]
+    lasting = [name for name in LASTING if not chosen or name in chosen]
+    accounted = [name for name in chosen if name not in LASTING]
     try:
-        with (
-            PrivateNode() as node,
-            tempfile.TemporaryDirectory() as folder,
-            staged(node, Path(folder), name, seed, events * multiple, say) as stage,
-        ):
-            outcome: Outcome | None = scene(stage)
-        fault = ""
-    except AssertionError as error:
-        outcome, fault = None, str(error)
-    seconds = time.monotonic() - began
-    say(f"ended: {outcome.account if outcome is not None else fault}")
-    return outcome, fault or f"{seconds:.0f} s"
+        scenes = named(",".join(accounted)) if accounted or not chosen else ()
+    except LookupError as error:
+        parser.error(f"no such scene: {error}")
+    return options, scenes, lasting
 
 
-def plain(outcome, remark):
-    """For ``--json``."""
-    if outcome is None:
-        return {"fault": remark}
-    found = outcome.account
-    return {
-        "damage": outcome.damage,
-        "events": found.expected,
-        "handed_off": found.taken,
-        "dead": found.dead,
-        "lost": len(found.lost),
-        "duplicates": len(found.duplicates),
-        "allowed": outcome.allowed,
-        "fault": outcome.fault,
-        "note": outcome.note,
-    }
-
-
-def table(outcomes):
-    """One line for each scene."""
-    heads = f"{'events':>8}{'taken':>8}{'dead':>6}{'lost':>6}{'twice':>7}{'allowed':>9}  verdict"
-    print(f"\n{'scene':<16}{'damage':<32}{heads}")
-    for name, (outcome, remark) in outcomes.items():
-        if outcome is None:
-            print(f"{name:<16}BROKEN OFF: {remark}")
-            continue
-        found = outcome.account
-        numbers = f"{found.expected:>8,}{found.taken:>8,}{found.dead:>6}{len(found.lost):>6}{len(found.duplicates):>7}"
-        verdict = f"{outcome.fault or 'as promised'} ({remark})"
-        print(f"{outcome.scene:<16}{outcome.damage:<32}{numbers}{outcome.allowed:>9}  {verdict}")
-        if outcome.note:
-            print(f"{'':<16}{outcome.note}")
+def _end(options: argparse.Namespace, seed: int, played: list[Played], lasted: list[Lasted], kept: Path) -> int:
+    whole = not options.only and options.faults >= 1 and options.events >= EVENTS
+    short = report.shortfalls(played, FAULTS, 50_000) if whole else []
+    wrong = short or any(one.fault for one in played) or any(one.fault for one in lasted)
+    if options.json:
+        print(json.dumps(report.plain(seed, played) | {"lasting": [asdict(one) for one in lasted], "short": short}))
+    else:
+        if played:
+            print(report.table(played))
+        for one in lasted:
+            print(f"{one.name:<12}{one.seconds:.0f} s  {one.fault or one.said}")
+        for what in short:
+            print(f"too little: {what}")
+        print(f"\nseed {seed}: {'NOT as promised' if wrong else 'as promised'}")
+    if wrong:
+        print(f"what every replica did and said: {kept}", file=sys.stderr)
+    else:
+        shutil.rmtree(kept)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

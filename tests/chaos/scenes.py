@@ -1,184 +1,135 @@
-"""The scenes of ``make chaos``: each publishes a backlog, does its damage at random moments, and accounts for all."""
+"""The scenes of ``make chaos``, as data: where each takes place and what goes wrong in it."""
 
-import json
-import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
 
-import psutil
+from tests.chaos.schedule import PROGRAM_STEPS, Plan
+from tests.chaos.servers import PHASES
 
-from consumer import names
-from tests.accounting import account, duplicates_explained, settled
-from tests.chaos.stage import CONNECTIONS, PATIENCE, Outcome, Stage, judged
-from tests.fakes.sink import Later, Wire
-from tests.poisoning import PREFETCH, convict
-from tests.running import ConsumerProcess, clock
-from tests.running_broker import an_event, dead_letters, publish
-from tests.waiting import eventually_blocking
-
-PHASES = ("GREETING", "EHLO", "MAIL", "RCPT", "DATA", "UPLOAD")
+EVERY_STEP = (*PROGRAM_STEPS, *PHASES)
+"""The named steps of the account: the program's, and sending in each phase of SMTP."""
 
 
-def killed(stage: Stage) -> Outcome:
-    """The consumer is killed five times."""
-    with stage.consumer() as consumer:
-        consumer.start()
-        expected = stage.backlog()
-        for moment in stage.moments(5):
-            stage.reached(moment)
-            consumer.kill()
-            stage.ends.append(clock())
-            stage.say(f"killed at {moment:,} mails")
-            consumer.start(ready=False)
-        found = stage.end(expected)
-    explained = duplicates_explained(found, stage.ends)
-    return judged("consumer killed", "5 × SIGKILL", found, 5 * CONNECTIONS, explained=explained)
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """``share`` is its part of all events. ``wired``: there are wires to cut; then no phase of SMTP can be struck."""
+
+    name: str
+    title: str
+    replicas: int
+    database: Literal["postgres", "sqlite"]
+    share: float
+    plans: tuple[Plan, ...]
+    cluster: bool = False
+    wired: bool = False
 
 
-def broker_ended(stage: Stage) -> Outcome:
-    """The broker's node is stopped twice and killed twice."""
-    with stage.consumer() as consumer:
-        consumer.start()
-        expected = stage.backlog()
-        for number, moment in enumerate(stage.moments(4)):
-            stage.reached(moment)
-            graceful = number % 2 == 0
-            stage.node.restart(graceful=graceful)
-            stage.say(f"broker {'stopped' if graceful else 'killed'} and started at {moment:,} mails")
-            consumer.await_ready(90)
-        found = stage.end(expected)
-        assert not consumer.exit_codes, "the consumer ended"
-        counted = consumer.metric("mailroom_handoffs")
-    outcome = judged("broker ended", "2 × stop, 2 × SIGKILL", found, 0)
-    assert counted == stage.events, f"{counted:.0f} hand-offs counted"
-    return outcome
+def _each(kind: str, count: int, seconds: tuple[float, float] = (0.0, 0.0)) -> tuple[Plan, ...]:
+    return tuple(Plan(kind, step, count, seconds) for step in EVERY_STEP)
 
 
-def wires_cut(stage: Stage) -> Outcome:
-    """The SMTP server cuts the connection in every phase, about once in two hundred mails each."""
-    lock = threading.Lock()
-    taken_and_cut: set[str] = set()
-    cuts = dict.fromkeys((*PHASES, "BODY"), 0)
-
-    def behave(phase: str, argument: str) -> Wire | None:
-        with lock:
-            share = 0.1 if phase in ("GREETING", "EHLO") else 0.005  # connections are few: they are kept
-            if phase not in cuts or stage.chance.random() > share:
-                return None
-            if phase == "BODY" and argument in taken_and_cut:
-                return None
-            cuts[phase] += 1
-            if phase != "BODY":
-                return Wire.CUT
-            if stage.chance.random() < 0.5:
-                taken_and_cut.add(argument)
-                return Wire.TAKE_AND_CUT
-            taken_and_cut.add(argument)
-            return Wire.CUT
-
-    stage.sink.behave = behave
-    with stage.consumer() as consumer:
-        consumer.start()
-        expected = stage.backlog()
-        stage.say("waiting for the end of the drain")
-        eventually_blocking(lambda: settled(stage.url, stage.sink, expected), PATIENCE, what="everything is settled")
-        unanswered = sum(not mail.answered for mail in stage.sink.taken)
-        answered = len(stage.sink.taken) - unanswered
-        counted = consumer.metric("mailroom_handoffs")
-    assert counted == answered, f"{counted:.0f} hand-offs counted, {answered} answered"
-    # A second unknown outcome of one event is a dead letter, by policy: never a second resend.
-    dead = dead_letters(stage.url)
-    unknown = [json.loads(body) for headers, body in dead if headers[names.H_REASON] == "outcome_unknown"]
-    assert len(unknown) == len(dead), "dead for another reason"
-    found = account(stage.sink, expected, [event["data"]["to"][0]["address"] for event in unknown])
-    note = f"cuts: {', '.join(f'{phase} {count}' for phase, count in cuts.items())}"
-    return judged("SMTP cut", "in 7 phases", found, unanswered, note=note)
-
-
-def replicas(stage: Stage) -> Outcome:
-    """Three replicas; one after the other is drained, killed or frozen for longer than the broker waits."""
-    stage.sink.behave = lambda phase, argument: Later(0.01) if phase == "BODY" else None
-    allowed = 0
-    with ExitStack() as stack:
-        fleet = [stack.enter_context(stage.consumer(name)) for name in ("one", "two", "three")]
-        for consumer in fleet:
-            consumer.start(ready=False)
-        for consumer in fleet:
-            consumer.await_ready()
-        expected = stage.backlog()
-        for moment in stage.moments(6):
-            stage.reached(moment)
-            victim = stage.chance.choice(fleet)
-            damage = stage.chance.choice((drained, killed_and_started, frozen))
-            stage.say(f"{victim.name}: {damage.__name__.replace('_', ' ')} at {moment:,} mails")
-            allowed += damage(victim, stage)
-        found = stage.end(expected)
-    return judged("three replicas", "6 × drain, SIGKILL or SIGSTOP", found, allowed)
-
-
-def drained(victim: ConsumerProcess, stage: Stage) -> int:
-    """SIGTERM and a new start: no duplicate is allowed."""
-    victim.await_ready()  # before it is, SIGTERM may find it without its handler
-    assert victim.stop() == 0, "a drain did not end with 0"
-    victim.start(ready=False)
-    return 0
-
-
-def killed_and_started(victim: ConsumerProcess, stage: Stage) -> int:
-    """SIGKILL and a new start: what was in flight may come twice."""
-    victim.kill()
-    victim.start(ready=False)
-    return CONNECTIONS
-
-
-def frozen(victim: ConsumerProcess, stage: Stage) -> int:
-    """SIGSTOP for longer than two heartbeats, and SIGCONT: as a kill, but it comes back with what it believed."""
-    victim.freeze()
-    began = clock()
-    eventually_blocking(lambda: clock() - began > 35.0, 60)
-    victim.thaw()
-    return CONNECTIONS
-
-
-def remembered(stage: Stage) -> Outcome:
-    """Ten times the events, in waves: the memory of the consumer stays where it was after the first waves."""
-    wave, sizes = max(1, stage.events // 20), []
-    with stage.consumer() as consumer:
-        consumer.start()
-        process = psutil.Process(consumer.pid)
-        for number in range(20):
-            first = number * wave
-            publish(stage.url, (an_event(n, f"org-{n % 997}", size=2048) for n in range(first, first + wave)))
-            stage.reached(first + wave)
-            sizes.append(process.memory_info().rss / 2**20)
-            stage.say(f"{first + wave:,} mails, {sizes[-1]:.0f} MiB")
-        expected = [f"e{number}@example.org" for number in range(20 * wave)]
-        found = stage.end(expected)
-    note = f"MiB after each twentieth: {' '.join(f'{size:.0f}' for size in sizes)}"
-    outcome = judged("memory", "none", found, 0, note=note)
-    grown = sizes[-1] - sizes[9]
-    return outcome if grown < 15 else Outcome("memory", "none", found, 0, f"grew by {grown:.0f} MiB", note)
+SCENES: tuple[Scene, ...] = (
+    Scene("crash", "SIGKILL at each step", 3, "postgres", 0.40, _each("killed", 8)),
+    Scene("crash-file", "the same, database in a file", 2, "sqlite", 0.15, _each("killed", 3)),
+    Scene(
+        "signals",
+        "SIGTERM and SIGSTOP at each step",
+        2,
+        "postgres",
+        0.10,
+        (*_each("drained", 1), *_each("frozen", 1, (1.0, 9.0)), Plan("frozen", "checked", 1, (32.0, 34.0))),
+    ),
+    Scene(
+        "broker",
+        "the broker stops, dies and runs full",
+        2,
+        "sqlite",
+        0.08,
+        (
+            Plan("broker stopped", "", 2),
+            Plan("broker killed", "", 4),
+            Plan("broker's application stopped", "", 1, (1.0, 3.0)),
+            Plan("memory alarm", "", 3, (2.0, 6.0)),
+            Plan("disk alarm", "", 3, (2.0, 6.0)),
+        ),
+    ),
+    Scene(
+        "cluster",
+        "nodes of a cluster die",
+        2,
+        "postgres",
+        0.05,
+        (Plan("node killed", "", 4, (1.0, 4.0)), Plan("node stopped", "", 2, (1.0, 4.0))),
+        cluster=True,
+    ),
+    Scene(
+        "network",
+        "wires are cut and go silent",
+        2,
+        "postgres",
+        0.08,
+        (
+            Plan("wire to the broker cut", "", 5),
+            Plan("wire to the broker silent", "", 2, (18.0, 26.0)),
+            Plan("wire to the relay cut", "", 5),
+            Plan("wire to the relay silent", "", 2, (6.0, 8.0)),
+            Plan("relay refuses connections", "", 1, (3.0, 6.0)),
+            Plan("wire to the database cut", "", 5),
+            Plan("wire to the database silent", "", 2, (4.0, 9.0)),
+        ),
+        wired=True,
+    ),
+    Scene(
+        "database",
+        "the database restarts, crashes and stays away",
+        3,
+        "postgres",
+        0.04,
+        (
+            Plan("database restarted", "", 3),
+            Plan("database crashed", "", 3),
+            Plan("database away", "", 2, (4.0, 8.0)),
+        ),
+    ),
+    Scene(
+        "providers",
+        "providers refuse, stall and lose answers",
+        2,
+        "postgres",
+        0.06,
+        (
+            *(Plan("relay says", f"{phase} {code}") for phase in PHASES[:5] for code in ("421", "451")),
+            *(Plan("relay says", f"{phase} 554") for phase in ("GREETING", "DATA", "BODY")),
+            *(Plan("relay", f"{phase} cut") for phase in PHASES),
+            *(Plan("relay", f"{phase} hang") for phase in PHASES if phase != "UPLOAD"),
+            Plan("relay", "BODY lost", 3),
+            Plan("relay", "BODY taken and hangs", 2),
+            *(Plan("own server", how) for how in ("BODY lost", "RCPT 451", "MAIL cut", "AUTH 454", "BODY hang")),
+            *(
+                Plan(provider, how)
+                for provider in ("graph", "gmail")
+                for how in ("429", "500", "503", "cut before", "cut after", "hang after", "slow", "tokens 503")
+            ),
+        ),
+    ),
+    Scene(
+        "clock",
+        "wall clocks jump",
+        3,
+        "postgres",
+        0.04,
+        (Plan("clock jumps", "one", 4, (-10.0, 10.0)), Plan("clock jumps", "all", 3, (600.0, 7200.0))),
+    ),
+)
 
 
-def poisoned(stage: Stage) -> Outcome:
-    """Three mails that kill the process, sixty innocent ones around them."""
-    with stage.consumer(default_smtp_connections=4, prefetch=PREFETCH) as consumer:
-        found = convict(stage.url, stage.sink, consumer, poisonous=3, innocents=60)
-    stage.say(f"{found.deaths} deaths, dead letters: {', '.join(found.reasons)}")
-    assert found.reasons == ["poison"] * 3, "other dead letters than the poison"
-    assert not found.wrongly, "an innocent is dead"
-    everyone = [*stage.sink.recipients(), *found.missing]
-    counted = account(stage.sink, everyone)
-    note = f"{found.deaths} deaths, 3 dead letters"
-    return judged("poison", "3 mails that kill", counted, 4 * found.deaths, note=note)
+def named(names: str) -> tuple[Scene, ...]:
+    """Those of these names, separated by commas; all for an empty text.
 
-
-SCENES: dict[str, tuple[Callable[[Stage], Outcome], int]] = {
-    "kill": (killed, 1),
-    "broker": (broker_ended, 1),
-    "smtp": (wires_cut, 1),
-    "replicas": (replicas, 1),
-    "poison": (poisoned, 1),
-    "memory": (remembered, 10),
-}
-"""By name, with the multiple of the number of events that the scene wants."""
+    Raises LookupError for a name that there is not.
+    """
+    wanted = [name for name in names.split(",") if name]
+    unknown = sorted(set(wanted) - {scene.name for scene in SCENES})
+    if unknown:
+        raise LookupError(", ".join(unknown))
+    return tuple(scene for scene in SCENES if not wanted or scene.name in wanted)

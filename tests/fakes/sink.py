@@ -47,11 +47,19 @@ class Taken:
 
 
 class Sink:
-    """A server on 127.0.0.1; a context manager. ``taken`` may be read from any thread."""
+    """A server on 127.0.0.1; a context manager. ``taken`` may be read from any thread.
 
-    def __init__(self, behave: Behave | None = None, *, keep: bool = False, port: int = 0) -> None:
+    With ``mails_each`` it closes a connection after so many mails. ``asking`` is the far end of the connection that
+    ``behave`` is being called for.
+    """
+
+    def __init__(
+        self, behave: Behave | None = None, *, keep: bool = False, port: int = 0, mails_each: int | None = None
+    ) -> None:
         self.behave = behave or (lambda phase, argument: None)
         self.keep = keep
+        self.mails_each = mails_each
+        self.asking = ("", 0)
         self.port = port
         self.taken: list[Taken] = []
         self._counts: Counter[str] = Counter()
@@ -132,6 +140,7 @@ class _Session(asyncio.Protocol):
         self._message = False
         self._held = False
         self._scanned = 0
+        self._mails = 0
         self.peer = ("", 0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -188,7 +197,7 @@ class _Session(asyncio.Protocol):
 
     def _upload(self) -> bool:
         if not self._scanned and self._buffer:
-            action = self._sink.behave("UPLOAD", ",".join(self._recipients))
+            action = self._action("UPLOAD", ",".join(self._recipients))
             if action is Wire.CUT:
                 self.transport.abort()
                 return False
@@ -215,14 +224,19 @@ class _Session(asyncio.Protocol):
                 content if self._sink.keep else b"",
             )
             self._sink.record(mail)
+            self._mails += 1
 
-        action = self._sink.behave("BODY", ",".join(recipients))
+        action = self._action("BODY", ",".join(recipients))
         if action in (Wire.TAKE_AND_CUT, Wire.TAKE_AND_HANG):
             taken(answered=False)
         self._perform(action, "250 2.0.0 taken", taken)
 
     def _answer(self, phase: str, argument: str, reply: str, *, then: Callable[[], None] | None = None) -> None:
-        self._perform(self._sink.behave(phase, argument), reply, then)
+        self._perform(self._action(phase, argument), reply, then)
+
+    def _action(self, phase: str, argument: str) -> Action | None:
+        self._sink.asking = self.peer
+        return self._sink.behave(phase, argument)
 
     def _perform(self, action: Action | None, reply: str, then: Callable[[], None] | None) -> None:
         match action:
@@ -241,6 +255,8 @@ class _Session(asyncio.Protocol):
                 if then is not None:
                     then()
                 self.transport.write(reply.encode() + b"\r\n")
+                if self._sink.mails_each is not None and self._mails >= self._sink.mails_each:
+                    self.transport.close()
 
     def _resume(self, reply: str, then: Callable[[], None] | None) -> None:
         if self.transport.is_closing():

@@ -20,4 +20,3 @@ async def test_a_consumer_without_an_account_begins_everything() -> None:
     nothing = Nothing(None)
     assert (await nothing.begin(b"", b"", resend=False)).began
     assert await nothing.end(b"", b"", Record(State.DONE)) is State.DONE
-    assert (await nothing.conclude(b"", b"", "expired")).began

@@ -90,20 +90,6 @@ async def test_branches_are_closed_by_the_start_that_owes_them(ledger, key):
     assert await ledger.end(key, COPY, Record(State.DEAD, reason="no_such_mailbox")) is State.STARTED
 
 
-async def test_an_event_without_a_send_is_given_up_once(ledger, key):
-    expired = await ledger.conclude(key, COPY, "expired")
-    assert (expired.state, expired.began, expired.reason) == (State.DEAD, True, "expired")
-    again = await ledger.conclude(key, OTHER, "expired")
-    assert (again.state, again.began, again.same_copy) == (State.DEAD, False, False)
-
-
-async def test_an_event_that_is_sent_or_was_is_not_given_up(ledger, key):
-    await ledger.begin(key, COPY, resend=False)
-    assert (await ledger.conclude(key, OTHER, "expired")).state is State.STARTED
-    await ledger.end(key, COPY, DONE)
-    assert (await ledger.conclude(key, OTHER, "expired")).state is State.DONE
-
-
 async def test_an_old_start_is_ended_by_whoever_found_it(ledger, key, account_url):
     async with account(account_url) as other:
         await ledger.begin(key, COPY, resend=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from config.store_ledger_postgresql import PostgresqlLedger
 from config.store_ledger_sqlite import SqliteLedger
 from consumer.ledger import Record, State
-from consumer.ledger_rules import Begin, Conclude, End, judge
+from consumer.ledger_rules import Begin, End, judge
 from consumer.ledger_work import perform
 from tests.integration.accounts import plain
 
@@ -30,10 +30,7 @@ RECORDS = [
 
 ask = st.tuples(st.just("begin"), st.sampled_from(COPIES), st.booleans())
 tell = st.tuples(st.just("end"), st.sampled_from(COPIES), st.sampled_from(RECORDS), st.integers(0, 2))
-give_up = st.tuples(st.just("conclude"), st.sampled_from(COPIES))
-batches = st.lists(
-    st.tuples(st.dictionaries(st.sampled_from(KEYS), ask | tell | give_up), st.integers(1, 2)), max_size=8
-)
+batches = st.lists(st.tuples(st.dictionaries(st.sampled_from(KEYS), ask | tell), st.integers(1, 2)), max_size=8)
 
 
 class Model:
@@ -50,8 +47,6 @@ class Model:
             mark = next(self.marks)
             self.starts[key].insert(0, (mark, drawn[1]))
             return Begin(key, drawn[1], mark, drawn[2])
-        if drawn[0] == "conclude":
-            return Conclude(key, drawn[1], next(self.marks), "expired")
         _, copy, record, back = drawn
         mark, own = self.starts[key][back] if back < len(self.starts[key]) else (next(self.marks), copy)
         return End(key, own if record.state is State.DONE else copy, mark, record)

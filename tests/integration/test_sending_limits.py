@@ -18,6 +18,9 @@ from transports.errors import Code
 
 pytest_plugins = ("tests.fixtures_store",)
 
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+"""For what is decided in Python; the statements are those of the tests that run on both databases."""
+
 ADA = Actor(ActorKind.ADMINISTRATOR, "Ada", "ada@acme.example")
 CODE = "0123456789"
 ALL = {"connections": 9, "per_minute": 30, "per_day": 0}
@@ -45,6 +48,7 @@ async def test_what_was_chosen_is_in_force_and_the_rest_is_usual(stores, limits)
     assert described.effective == settings.limits
 
 
+@ON_SQLITE
 async def test_zero_takes_a_usual_limit_away(stores, limits):
     await stores.connect(provider=Provider.MICROSOFT)
     assert (await stores.organizations.get("acme")).limits == Limits(4, None, 10_000, DayUnit.RECIPIENTS)
@@ -52,6 +56,7 @@ async def test_zero_takes_a_usual_limit_away(stores, limits):
     assert (await stores.organizations.get("acme")).limits == Limits(4, None, None, DayUnit.RECIPIENTS)
 
 
+@ON_SQLITE
 async def test_a_provider_s_limits_are_its_own_wherever_its_smtp_server_stands(stores):
     await stores.connect(provider=Provider.MICROSOFT, way=Way.SMTP)
     settings = await stores.organizations.get("acme")
@@ -59,6 +64,7 @@ async def test_a_provider_s_limits_are_its_own_wherever_its_smtp_server_stands(s
     assert settings.account.max_connections == 3
 
 
+@ON_SQLITE
 async def test_what_is_out_of_bounds_is_refused_and_nothing_is_saved(stores, limits):
     await stores.organizations.configure_smtp("acme", smtp_form())
     with pytest.raises(InvalidSettings) as caught:
@@ -67,6 +73,7 @@ async def test_what_is_out_of_bounds_is_refused_and_nothing_is_saved(stores, lim
     assert (await stores.organizations.get("acme")).limits == Limits(4)
 
 
+@ON_SQLITE
 async def test_the_bounds_themselves_are_allowed(stores, limits):
     await stores.organizations.configure_smtp("acme", smtp_form())
     await limits.choose("acme", {"connections": 100, "per_minute": 100_000, "per_day": 10_000_000})
@@ -75,6 +82,7 @@ async def test_the_bounds_themselves_are_allowed(stores, limits):
     assert (await stores.organizations.get("acme")).limits == Limits(1, 1, 1)
 
 
+@ON_SQLITE
 async def test_without_a_transport_of_its_own_there_is_nothing_to_limit(stores, limits):
     with pytest.raises(UnknownOrganization):
         await limits.choose("acme", ALL)
@@ -127,6 +135,7 @@ async def test_who_changed_which_limit_is_in_the_history(stores, limits):
     )
 
 
+@ON_SQLITE
 async def test_only_what_is_named_can_be_changed(stores, limits):
     await stores.organizations.configure_smtp("acme", smtp_form())
     await limits.choose("acme", {"connections": 9, "per_day": 5})
@@ -169,6 +178,7 @@ async def test_another_kind_of_transport_begins_with_the_usual_ones_and_the_hist
     assert FieldChange("per_day", "500", None) in newest.fields
 
 
+@ON_SQLITE
 async def test_the_same_form_again_stays_verified_with_limits_chosen(stores, limits):
     await stores.organizations.configure_smtp("acme", smtp_form())
     await limits.choose("acme", ALL)
@@ -188,6 +198,7 @@ async def test_limits_that_make_no_sense_hold_mail_and_going_back_to_the_usual_m
         assert (await stores.organizations.get("acme")).limits == Limits(4)
 
 
+@ON_SQLITE
 async def test_a_limit_that_only_a_newer_version_knows_does_no_harm(stores):
     await stores.organizations.configure_smtp("acme", smtp_form())
     await raw(stores, {"connections": 2, "per_hour": 7})

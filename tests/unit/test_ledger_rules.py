@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config.store_ledger_rows import Row, Stands
 from consumer.ledger import Record, Standing, State
-from consumer.ledger_rules import Begin, Conclude, End, Operation, judge, positions, text
+from consumer.ledger_rules import Begin, End, Operation, judge, positions, text
 
 KEY, COPY, OTHER = b"k" * 16, b"copy one", b"copy two"
 OURS, THEIRS = b"our mark", b"theirs  "
@@ -25,10 +25,6 @@ def begin(stands, *, resend=False, mark=b"new mark", copy=COPY):
 
 def end(stands, record, *, mark=OURS, copy=COPY):
     return judge(stands, End(KEY, copy, mark, record), NOW)
-
-
-def conclude(stands, *, mark=b"new mark"):
-    return judge(stands, Conclude(KEY, COPY, mark, "expired"), NOW)
 
 
 def test_an_unknown_event_begins():
@@ -166,32 +162,11 @@ def test_a_record_without_its_start_is_kept_all_the_same():
         assert end(None, record)[1].state is record.state
 
 
-@pytest.mark.parametrize("state", list(Stands))
-def test_an_event_is_given_up_unless_it_ended_or_is_being_sent(state):
-    stands = row(state, owed="1")
-    new, standing = conclude(stands)
-    if state in (Stands.OWED, Stands.UNKNOWN):
-        assert (new.state, new.reason, new.owed) == (Stands.DEAD, "expired", "1")
-        assert (standing.state, standing.began, standing.owed) == (State.DEAD, True, (1,))
-    else:
-        assert new is stands
-        assert not standing.began
-
-
-def test_giving_up_twice_is_giving_up_once():
-    first, standing = conclude(None)
-    again, repeated = conclude(first)
-    assert again is first
-    assert (standing.state, standing.began, repeated.began) == (State.DEAD, True, True)
-    assert not conclude(first, mark=b"another ")[1].began
-
-
 STATES = [None, *(row(s, mark=m, owed=o) for s, m, o in product(Stands, (OURS, THEIRS), (None, "1,3")))]
 RECORDS = [Record(s, owed) for s, owed in product(State, (None, (3,))) if s is not State.STARTED]
 OPERATIONS: list[Operation] = [
     *(Begin(KEY, *parts) for parts in product((COPY, OTHER), (OURS, b"new mark"), (True, False))),
     *(End(KEY, *parts) for parts in product((COPY, OTHER), (OURS, b"unknown "), RECORDS)),
-    Conclude(KEY, COPY, b"new mark", "expired"),
 ]
 
 
