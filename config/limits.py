@@ -38,6 +38,11 @@ class Limits:
         if self.concurrency < 1 or any(limit is not None and limit < 1 for limit in (self.per_minute, self.per_day)):
             raise ValueError("limits must be at least 1")
 
+    @property
+    def paced(self) -> bool:
+        """Whether every mail counts for longer than it is under way."""
+        return self.per_minute is not None or self.per_day is not None
+
 
 Overrides = Mapping[str, int]
 """What an organisation chose instead of the preset: ``connections``, ``per_minute``, ``per_day`` (0: no such limit)."""

@@ -6,7 +6,7 @@ All times are by the database's clock, so replicas whose clocks differ agree on 
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,7 +34,7 @@ class BreakerRows:
 
         What nobody has come to probe for a day is forgotten meanwhile.
         """
-        insert = postgresql.insert if self._store.dialect == "postgresql" else sqlite.insert
+        upsert = postgresql.insert if self._store.dialect == "postgresql" else sqlite.insert
         async with self._store.write() as connection:
             now = await clock_of(connection)
             values = {
@@ -49,7 +49,7 @@ class BreakerRows:
             await connection.execute(delete(breakers).where(breakers.c.retry_at < now - _FORGOTTEN))
             # Changing the reason to itself has the row given back, whoever made it.
             statement = (
-                insert(breakers)
+                upsert(breakers)
                 .values(values)
                 .on_conflict_do_update(index_elements=[breakers.c.key], set_={"reason": breakers.c.reason})
                 .returning(breakers)
@@ -87,6 +87,18 @@ class BreakerRows:
     async def close(self, key: str) -> None:
         """Closes a breaker, whoever probes; nothing happens if it is closed."""
         async with self._store.write() as connection:
+            await connection.execute(delete(breakers).where(breakers.c.key == key))
+
+    async def prove_writable(self, holder: str) -> None:
+        """Writes something that nobody sees; ``holder`` is unique, so that nobody waits for anybody.
+
+        A database may answer and take nothing: a standby, a full disk.
+        """
+        key = key_of(PLATFORM, f"written/{holder}")
+        async with self._store.write() as connection:
+            now = await clock_of(connection)
+            values = {"key": key, "reason": "", "opened_at": now, "retry_at": now, "pause": 0.0, "failures": 0}
+            await connection.execute(insert(breakers).values(values))
             await connection.execute(delete(breakers).where(breakers.c.key == key))
 
     async def all(self) -> tuple[OpenBreaker, ...]:

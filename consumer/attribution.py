@@ -11,6 +11,7 @@ from transports.errors import (
     AccountProblem,
     Code,
     DeliveryError,
+    NameServerSilent,
     OutcomeUnknown,
     Permanent,
     PlatformProblem,
@@ -121,6 +122,13 @@ SILENT: Final = frozenset(
 REACHED: Final = frozenset({Code.ENDPOINT_UNAVAILABLE, Code.TLS_UNAVAILABLE})
 """Faults of a server that prove our own network."""
 
+SPOKEN: Final = frozenset(
+    {Code.TLS_NOT_OFFERED, Code.CERTIFICATE_INVALID, Code.CERTIFICATE_SELF_SIGNED, Code.CERTIFICATE_EXPIRED}
+    | {Code.CERTIFICATE_NAME_MISMATCH, Code.SIGN_IN_REFUSED, Code.SIGN_IN_MECHANISM, Code.SIGN_IN_REQUIRED}
+    | {Code.SENDER_REFUSED, Code.QUOTA_EXHAUSTED, Code.ACCOUNT_SUSPENDED, Code.ACCESS_POLICY, Code.MAILBOX_UNAVAILABLE}
+)
+"""What a server says to an account; whatever is wrong with that, the server is there."""
+
 STOPPED: Final = "stopped"
 """The detail of an outcome that is unknown because we ended the send."""
 
@@ -143,6 +151,11 @@ def attribute(error: DeliveryError | None, *, platform: bool) -> Blame:
         case OutcomeUnknown() if error.detail == STOPPED:
             return Blame.NOTHING
     return BY_CODE[error.code]
+
+
+def no_such_name(error: DeliveryError) -> bool:
+    """Whether a name server said that there is no such name: an answer, and nothing that is wrong with ours."""
+    return error.code is Code.NAME_NOT_FOUND and not isinstance(error, NameServerSilent)
 
 
 def slow(error: DeliveryError) -> bool:

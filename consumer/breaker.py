@@ -15,7 +15,8 @@ class Rules:
     ``failures`` in a row open it, or ``slow`` ones of a kind that takes long to be met; after ``forgotten`` without
     another one the count begins anew. Quick ones within ``together`` count once: all who waited for one connection fail
     with it. The first pause is ``first``, each further one ``growth`` times as long up to
-    ``longest``, and every one is spread by ``jitter`` of it to either side.
+    ``longest``, and every one is spread by ``jitter`` of it to either side. One that
+    opens again within its last pause, or ``again``, after it closed goes on with the pauses it had.
     """
 
     failures: int = 5
@@ -26,6 +27,7 @@ class Rules:
     jitter: float = 0.1
     forgotten: float = 600.0
     together: float = 0.25
+    again: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,15 @@ class Breaker:
         return not self.is_open and now - max(self.failed, self.closed + self.pause) > rules.forgotten
 
 
-def failed(breaker: Breaker, now: float, rules: Rules, *, slow: bool) -> Breaker:
-    """A mail met no answer while the breaker was closed; it stays closed, see :func:`worn_out`."""
+def failed(breaker: Breaker, now: float, rules: Rules, *, slow: bool, apart: bool = False) -> Breaker:
+    """A mail met no answer while the breaker was closed; it stays closed, see :func:`worn_out`.
+
+    ``apart``: it cannot have waited for the connection of the one before, being another account's.
+    """
     if breaker.is_open:
         return breaker
     fresh = now - breaker.failed > rules.forgotten
-    if not (fresh or slow) and now - breaker.counted < rules.together:
+    if not (fresh or slow or apart) and now - breaker.counted < rules.together:
         return replace(breaker, failed=now)
     return replace(
         breaker,
@@ -85,7 +90,7 @@ def opened(breaker: Breaker, now: float, rules: Rules, random: Callable[[], floa
     """The breaker, open. One that closed a moment ago goes on with the pauses it had."""
     if breaker.is_open:
         return breaker
-    again = breaker.pause > 0 and now - breaker.closed <= breaker.pause
+    again = breaker.pause > 0 and now - breaker.closed <= max(breaker.pause, rules.again)
     pause = min(breaker.pause * rules.growth, rules.longest) if again else rules.first
     return replace(breaker, is_open=True, pause=pause, due=now + spread(pause, rules, random), probing=False)
 

@@ -65,10 +65,12 @@ class Memory:
     def failed(self, key: str, account: str, *, slow: bool) -> Entry:
         """A mail of this account met no answer; opens nothing."""
         entry = self.entry(key)
-        entry.breaker = state.failed(entry.breaker, self._clock(), entry.rules, slow=slow)
+        now, apart = self._clock(), entry.apart(account, self._clock())
+        entry.breaker = state.failed(entry.breaker, now, entry.rules, slow=slow, apart=apart)
         if entry.breaker.failures <= 1:
             entry.accounts.clear()
-        entry.blame(account)
+        if entry.breaker.counted == now:
+            entry.blame(account, now)
         return entry
 
     def open_up(self, entry: Entry, reason: str) -> bool:
@@ -76,7 +78,7 @@ class Memory:
         if entry.breaker.is_open:
             return False
         entry.breaker = state.opened(entry.breaker, self._clock(), entry.rules, self._random)
-        entry.reason, entry.turned = reason, 0
+        entry.reason, entry.since = reason, self._clock()
         self.open[entry.key] = entry
         log.warning("breaker opened", scope=entry.key, code=reason)
         return True
@@ -93,9 +95,9 @@ class Memory:
             log.info("breaker closed", scope=entry.key)
         return was_open
 
-    def probing(self, entry: Entry, token: str, lease: float) -> None:
-        """The probe is ours for ``lease`` seconds."""
-        entry.breaker = state.probing(entry.breaker, self._clock() + lease)
+    def probing(self, entry: Entry, token: str, until: float) -> None:
+        """The probe is ours until then."""
+        entry.breaker = state.probing(entry.breaker, until)
         entry.claim = token
 
     def missed(self, entry: Entry) -> None:
@@ -105,7 +107,7 @@ class Memory:
     def probed(self, entry: Entry, how: Probe) -> float:
         """Our probe did not close it; gives the seconds until the next one is due."""
         now = self._clock()
-        entry.claim, entry.turned = None, 0
+        entry.claim = None
         match how:
             case Probe.FAILED:
                 entry.breaker = state.probe_failed(entry.breaker, now, entry.rules, self._random)
@@ -119,8 +121,8 @@ class Memory:
         """It is as the table says, unless the table says no more than that our own probe is under way."""
         if entry.ours(self._clock()) and row.claimed_by == entry.claim:
             return
-        if not entry.breaker.is_open or row.pause != entry.breaker.pause:
-            entry.turned = 0
+        if not entry.breaker.is_open:
+            entry.since = self._clock() - row.pause
         entry.breaker = Breaker(
             is_open=True,
             failures=row.failures,

@@ -80,6 +80,17 @@ class Shelf:
             self._write(entry, partial(self._close_row, entry))
             self._changed()
 
+    def own(self, key: str) -> Entry:
+        """The breaker of this key, from now on of this process only, whatever the table says."""
+        entry = self._memory.entry(key, local=True)
+        entry.local = True
+        return entry
+
+    def shared(self, key: str) -> None:
+        """Ends what was of this process only: from now on the breaker is as the table says."""
+        self.answered(key)
+        self._memory.entry(key).local = False
+
     # -- probes -------------------------------------------------------------------------------------------------
 
     async def claim(self, entry: Entry) -> str | None:
@@ -93,7 +104,7 @@ class Shelf:
         self._probes += 1
         token = f"{self._holder}/{self._probes}"
         if entry.local or self._writing.away:
-            self._memory.probing(entry, token, self._lease)
+            self._memory.probing(entry, token, now + self._lease)
             return token
         entry.pending += 1
         asking = asyncio.create_task(self._claim_row(entry, token))
@@ -110,6 +121,7 @@ class Shelf:
         return None
 
     async def _claim_row(self, entry: Entry, token: str) -> str | None:
+        until = self._clock() + self._lease  # the table's ends a little later
         try:
             taken = await self._rows.claim(entry.key, token, self._lease)
         except StoreUnavailable:
@@ -118,7 +130,7 @@ class Shelf:
         finally:
             self._writing.done(entry)
         if taken:
-            self._memory.probing(entry, token, self._lease)
+            self._memory.probing(entry, token, until)
             return token
         self._memory.missed(entry)
         return None
@@ -135,6 +147,10 @@ class Shelf:
         after = self._memory.probed(entry, how)
         pause, failures = entry.breaker.pause, entry.breaker.failures
         self._write(entry, partial(self._rows.postpone, key, token, after, pause, failures))
+
+    def in_vain(self, entry: Entry) -> None:
+        """What opened a breaker of this process only was met again after its pause: the next one is longer."""
+        self._memory.probed(entry, Probe.FAILED)
 
     # -- the table ----------------------------------------------------------------------------------------------
 
@@ -174,6 +190,14 @@ class Shelf:
             self._refreshing = asyncio.create_task(self._refresh())
         return await asyncio.shield(self._refreshing)
 
+    async def writable(self) -> bool:
+        """Whether the database takes what is written; it may answer and not do so."""
+        try:
+            await self._rows.prove_writable(self._holder)
+        except StoreUnavailable:
+            return False
+        return True
+
     async def look(self, max_age: float) -> None:
         """The same for a mail that waits: for moments only, and not while the database is away."""
         if self._writing.away or (self._idle() and self._clock() - self._looked < max_age):
@@ -196,7 +220,7 @@ class Shelf:
         unlisted = [entry for key, entry in self.open.items() if key not in found and not entry.local]
         for entry in [self.entry(key) for key in found] + unlisted:
             # What was written meanwhile may be newer than what was read.
-            if not entry.pending and entry.written <= mark:
+            if not entry.local and not entry.pending and entry.written <= mark:
                 self._compare(entry, found.get(entry.key))
         self._memory.tidy()
         if before != set(self.open):

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Final
 
 from config.breaker_keys import ACCOUNT, ENDPOINT, PLATFORM, key_of
-from consumer.attribution import CERTAIN, Blame
+from consumer.attribution import CERTAIN, SPOKEN, Blame
 from consumer.breaker import Rules, worn_out
 from consumer.breaker_entry import Entry
-from consumer.routing import Route
+from consumer.routing import DEFAULT, Route
 from transports.errors import Code, DeliveryError
 from transports.gmail.settings import GmailSettings
 from transports.microsoft365.settings import Microsoft365Settings
@@ -18,11 +18,14 @@ from transports.smtp.settings import SmtpSettings
 STORE: Final = key_of(PLATFORM, "store")
 EGRESS: Final = key_of(PLATFORM, "egress")
 DNS: Final = key_of(PLATFORM, "dns")
+DEFAULT_WAY: Final = key_of(PLATFORM, DEFAULT)
 _LOCAL: Final = frozenset({STORE, EGRESS, DNS})
 
 _OF_THE_WAY: Final = Rules()
 _OF_THE_PLATFORM: Final = Rules(longest=300.0)
 _OF_THIS_PROCESS: Final = Rules(first=10.0, growth=1.5, longest=30.0)
+_OF_THE_STORE: Final = Rules(first=1.0, longest=30.0, jitter=0.0, again=60.0)
+"""No mail probes it, so it is asked at once; only one that works for a moment now and then is left in peace."""
 
 _DOUBTFUL: Final = frozenset({Code.SENDER_REFUSED, Code.QUOTA_EXHAUSTED, Code.INTERNAL_ERROR})
 """Refusals of our own relay that may be about one mail; so many in a row are not."""
@@ -47,8 +50,8 @@ class Effect(StrEnum):
 def rules_of(key: str) -> Rules:
     """The rules of a breaker, by its key."""
     if key in _LOCAL:
-        return _OF_THIS_PROCESS
-    return _OF_THE_PLATFORM if key.startswith(PLATFORM) else _OF_THE_WAY
+        return _OF_THE_STORE if key == STORE else _OF_THIS_PROCESS
+    return _OF_THE_PLATFORM if holds_many(key) else _OF_THE_WAY
 
 
 def is_local(key: str) -> bool:
@@ -93,8 +96,13 @@ def _own(route: Route) -> tuple[str, ...]:
     return (account,) if _by_api(route) else (key_of(ENDPOINT, route.endpoint), account)
 
 
+def by_server(route: Route) -> bool:
+    """Whether a mail goes to a server that somebody chose, rather than to a provider's API."""
+    return isinstance(route.account.settings, SmtpSettings)
+
+
 def _by_api(route: Route) -> bool:
-    return not isinstance(route.account.settings, SmtpSettings)
+    return not by_server(route)
 
 
 def _by_our_app(route: Route) -> bool:
@@ -145,10 +153,21 @@ def effect(key: str, route: Route, blame: Blame, error: DeliveryError | None) ->
         ours = blame is Blame.PLATFORM and error is not None and error.code not in CERTAIN
         counts = ours or blame in (Blame.ACCOUNT, Blame.ENDPOINT)
     elif kind == ENDPOINT:
+        if error is not None and _spoke(route, error):
+            return Effect.ANSWERED
         counts = blame is Blame.ENDPOINT or (blame is Blame.ACCOUNT and _by_api(route))
     else:
         counts = blame is Blame.PLATFORM or (route.platform and blame in (Blame.ACCOUNT, Blame.ENDPOINT))
     return Effect.FAILED if counts else Effect.UNCLEAR
+
+
+def _spoke(route: Route, error: DeliveryError) -> bool:
+    """Whether the route's SMTP server said something, if only to this account."""
+    match route.account.settings:
+        case SmtpSettings(grant=grant):
+            # With a grant it may have been who gives out the tokens.
+            return error.code in SPOKEN or (error.code is Code.SIGN_IN_UNAVAILABLE and grant is None)
+    return False
 
 
 def proven(entry: Entry, route: Route, blame: Blame, error: DeliveryError) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.routing import Route
-from transports.errors import DeliveryError
+from consumer.turns import GoAside
+from transports.errors import Code, DeliveryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,26 @@ class Breakers(Protocol):
         """
         ...
 
+    def closed(self, route: Route) -> GoAside | None:
+        """Why a mail by this route would be turned away now, as :meth:`enter` would say it; ``None`` if it may go or
+        try. Claims nothing and asks nobody: for before the mail waits for its turn."""
+        ...
+
+    def no_route(self, code: Code) -> GoAside:
+        """For a mail that would go by the platform's own service while none is configured: how long it stays away.
+
+        Holds such mail of this process, until :meth:`enter` or :meth:`closed` is asked for that very service.
+        """
+        ...
+
+    def still(self, permit: Permit) -> bool:
+        """Whether the mail may be sent now: nothing stands in its way since, and what it probes is ours for as long as
+        a send may last.
+
+        To be asked right before the send, with nothing awaited between; if not, give the permit up.
+        """
+        ...
+
     async def left(self, permit: Permit, error: DeliveryError | None) -> None:
         """What became of the mail; recipient and message faults count as an answer, so as success of the way."""
         ...
@@ -46,6 +67,10 @@ class Breakers(Protocol):
 
     def store_away(self) -> None:
         """The database does not answer, so nothing can be sent until it does."""
+        ...
+
+    def store_back(self) -> None:
+        """The database has taken something that was written: what :meth:`store_away` said is over."""
         ...
 
     def open_organizations(self) -> Mapping[str, str]:

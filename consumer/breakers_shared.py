@@ -18,9 +18,9 @@ from typing import Final
 
 from config.breaker_keys import ACCOUNT, ENDPOINT, PLATFORM, key_of
 from config.store_breakers import BreakerRows
-from consumer.attribution import OF_THE_ENDPOINT, REACHED, SILENT, Blame, attribute, slow
+from consumer.attribution import OF_THE_ENDPOINT, REACHED, SILENT, SPOKEN, Blame, attribute, no_such_name, slow
 from consumer.breaker import Rules
-from consumer.breaker_entry import Entry
+from consumer.breaker_door import Door
 from consumer.breaker_memory import Memory, Seen
 from consumer.breaker_shelf import Shelf
 from consumer.breaker_telling import Telling, organizations
@@ -30,6 +30,7 @@ from consumer.breaker_verdicts import (
     STORE,
     Effect,
     Ways,
+    by_server,
     effect,
     is_local,
     kind_of,
@@ -40,7 +41,6 @@ from consumer.breakers import Permit
 from consumer.egress import Egress, Outage
 from consumer.holding import PlatformHold
 from consumer.metrics_pacing import PacingMetrics, Probe
-from consumer.outcome import Reason
 from consumer.platform_trouble import PlatformTrouble
 from consumer.routing import Route
 from consumer.turns import GoAside
@@ -50,13 +50,6 @@ _STALE: Final = 0.2
 """Seconds since the table was read, for an account that was not served here lately: another replica may have opened its
 breaker a moment before the partition came here."""
 
-_SOONEST: Final = 1.0
-_COME_BACK: Final = 0.02
-_SPREAD: Final = 8.0
-"""Seconds between two mails that come back to look, and the pauses over which what waits is spread at most: a backlog
-of any size does not go round at every pause, and is not late by much when the server is well again soon."""
-_FRESH_AFTER: Final = 1.0
-"""Seconds between tries of servers that were not tried yet while our own network seems down."""
 _LEASE: Final = 15.0
 """Seconds that a probe may take beyond the send deadline: its turn, the ledger, and the transport's grace."""
 
@@ -89,7 +82,6 @@ class SharedBreakers:
         self._p = parts
         self._egress = Egress()
         self._telling = Telling(parts.metrics, parts.trouble, parts.holding)
-        self._fresh_at = float("-inf")
         self._seen = Seen(parts.clock)
         self._ways = Ways()
         self._shelf = Shelf(
@@ -100,25 +92,31 @@ class SharedBreakers:
             changed=lambda: self._telling.changed(self._shelf.open),
             clock=parts.clock,
         )
+        self._door = Door(self._shelf, self._egress, self._ways, parts.holding, parts.clock, parts.random)
+
+    def closed(self, route: Route) -> GoAside | None:
+        """See :meth:`consumer.breakers.Breakers.closed`."""
+        return self._door.closed(route)
+
+    def no_route(self, code: Code) -> GoAside:
+        """See :meth:`consumer.breakers.Breakers.no_route`."""
+        return self._door.no_route(code)
 
     async def enter(self, route: Route) -> Permit:
         """Leave to send by this route; raises GoAside. Asks the database only if something is open, or is new here."""
         if not self._seen.note(route.key):
             await self._shelf.look(_STALE)
-        scopes = self._ways.of(route).scopes
-        if not self._shelf.open:
-            return Permit(route, scopes=scopes)
-        shut = [entry for scope in scopes if (entry := self._shelf.open.get(scope)) is not None]
+        scopes, shut = self._ways.of(route).scopes, self._door.shut(route)
         if not shut:
             return Permit(route, scopes=scopes)
-        if not all(self._due(entry, route) for entry in shut):
-            raise self._aside(route, shut)
+        if not self._door.may_try(route, shut):
+            raise self._door.aside(route, shut)
         claims: list[tuple[str, str]] = []
         try:
             for entry in shut:
                 token = await self._shelf.claim(entry)
                 if token is None:
-                    raise self._aside(route, shut)
+                    raise self._door.aside(route, shut)
                 claims.append((entry.key, token))
         except BaseException:
             self._free(claims)
@@ -126,24 +124,6 @@ class SharedBreakers:
         if any(key in (EGRESS, DNS) for key, _ in claims):
             self._egress.tried(route.endpoint)
         return Permit(route, probe=True, scopes=scopes, claims=tuple(claims))
-
-    def _due(self, entry: Entry, route: Route) -> bool:
-        now = self._p.clock()
-        if entry.ours(now) or entry.key == STORE:
-            return False
-        untried = entry.key in (EGRESS, DNS) and self._egress.fresh(route.endpoint) and now >= self._fresh_at
-        return entry.breaker.may_probe(now) or (untried and not entry.breaker.probing)
-
-    def _aside(self, route: Route, shut: list[Entry]) -> GoAside:
-        now, shared = self._p.clock(), self._ways.of(route).shared
-        platform = any(entry.key in shared for entry in shut)
-        reason = Reason.PLATFORM_HOLD if platform else Reason.BREAKER_OPEN
-        after = _SOONEST
-        for entry in shut:
-            come_back = min(entry.turned * _COME_BACK, _SPREAD * entry.breaker.pause)
-            after = max(after, entry.breaker.remaining(now) + come_back)
-            entry.concern(route.key)
-        return GoAside(after, reason, platform=platform)
 
     async def left(self, permit: Permit, error: DeliveryError | None) -> None:
         """What became of the mail; never raises, and waits for the database for moments only."""
@@ -180,7 +160,7 @@ class SharedBreakers:
             self._shelf.answered(key)
         else:
             self._shelf.probe_ended(key, token, Probe(found.value))
-            self._fresh_at = self._p.clock() + _FRESH_AFTER
+            self._door.tried_in_vain()
 
     def _failed(self, key: str, route: Route, blame: Blame, error: DeliveryError) -> None:
         entry = self._shelf.failed(key, route.key, slow=slow(error))
@@ -191,10 +171,14 @@ class SharedBreakers:
             self._take_back(key_of(ACCOUNT, account), OF_THE_ENDPOINT)
 
     def _network(self, route: Route, blame: Blame, error: DeliveryError | None, now: float) -> None:
-        if blame is Blame.ANSWERED or (error is not None and error.code in REACHED):
+        if blame is Blame.ANSWERED or (error is not None and error.code in REACHED | SPOKEN):
             self._egress.answered(now)
             self._shelf.answered(EGRESS)
             self._shelf.answered(DNS)
+        elif error is not None and no_such_name(error) and by_server(route):
+            if DNS in self._shelf.open:
+                self._egress.answered(now)
+                self._shelf.answered(DNS)
         elif error is not None:
             self._egress.failed(route.endpoint, route.key, error.code, now)
             self._outage(now)
@@ -205,7 +189,7 @@ class SharedBreakers:
         if outage is None or EGRESS in self._shelf.open or DNS in self._shelf.open:
             return
         code = Code.CONNECT_FAILED if outage is Outage.EGRESS else Code.NAME_NOT_FOUND
-        self._shelf.open_up(self._shelf.entry(key_of(PLATFORM, outage.value), local=True), str(code))
+        self._shelf.open_up(self._shelf.own(key_of(PLATFORM, outage.value)), str(code))
         for endpoint, account in self._egress.suspects():
             self._take_back(key_of(ENDPOINT, endpoint), SILENT)
             self._take_back(key_of(ACCOUNT, account), SILENT)
@@ -215,6 +199,12 @@ class SharedBreakers:
         entry = self._shelf.open.get(key)
         if entry is None or entry.reason in codes:
             self._shelf.answered(key)
+
+    def still(self, permit: Permit) -> bool:
+        """See :meth:`consumer.breakers.Breakers.still`."""
+        claims, until = dict(permit.claims), self._p.clock() + self._p.deadline
+        shut = [entry for key in permit.scopes if (entry := self._shelf.open.get(key)) is not None]
+        return all((token := claims.get(entry.key)) is not None and entry.holds(token, until) for entry in shut)
 
     def give_up(self, permit: Permit) -> None:
         """The mail was not sent after all."""
@@ -228,7 +218,11 @@ class SharedBreakers:
 
     def store_away(self) -> None:
         """The database does not answer, so nothing can be sent: held until :meth:`refresh` finds it back."""
-        self._shelf.open_up(self._shelf.entry(STORE, local=True), str(Code.STORE_UNAVAILABLE))
+        self._shelf.open_up(self._shelf.own(STORE), str(Code.STORE_UNAVAILABLE))
+
+    def store_back(self) -> None:
+        """The database has taken something that was written."""
+        self._shelf.answered(STORE)
 
     def forget(self, organization: str) -> None:
         """Its settings have changed: what was met with the old ones counts no more."""
@@ -236,8 +230,12 @@ class SharedBreakers:
 
     async def refresh(self) -> None:
         """One look at the table: adopts what others opened, and notices what they closed. Never raises."""
-        if await self._shelf.refresh():
-            self._shelf.answered(STORE)
+        answers, store = await self._shelf.refresh(), self._shelf.open.get(STORE)
+        # That it can be read is not enough: the ledger writes.
+        due = store is not None and store.breaker.may_probe(self._p.clock())
+        if answers and due and await self._shelf.writable():
+            self.store_back()
+        self._door.tidy()
         self._outage(self._p.clock())
         self._telling.remind(self._shelf.open)
 

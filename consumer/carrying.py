@@ -7,6 +7,7 @@ crash makes an unknown outcome of, and only that.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from config.logs import get_logger
 from consumer import compose
@@ -21,7 +22,7 @@ from consumer.routing import NoRoute, Route
 from consumer.sending import NotHandedOver, Sending
 from consumer.steps import Step, Watch
 from consumer.suspensions import Suspensions
-from consumer.turns import Ask, GoAside, Turns
+from consumer.turns import Ask, GoAside, Turn, Turns
 from transports.errors import Code, DeliveryError, OutcomeUnknown, Temporary, Throttled
 from transports.message import Receipt
 
@@ -69,6 +70,39 @@ class _Answer:
         return next((error for _, error in self.receipt.refused if isinstance(error, Throttled)), None)
 
 
+class _Leave:
+    """The breakers' leave for one mail; what was not used is given up at the end of the block."""
+
+    def __init__(self, breakers: Breakers, route: Route) -> None:
+        self._breakers = breakers
+        self._route = route
+        self._permit: Permit | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._permit is not None:
+            self._breakers.give_up(self._permit)
+
+    async def take(self) -> None:
+        """Asks for it; raises GoAside."""
+        self._permit = await self._breakers.enter(self._route)
+
+    async def renew(self) -> None:
+        """Sees to it that it still holds; raises GoAside."""
+        if self._permit is None or not self._breakers.still(self._permit):
+            self.__exit__()
+            self._permit = None
+            await self.take()
+
+    async def left(self, error: DeliveryError | None) -> None:
+        """What became of the mail."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            await self._breakers.left(permit, error)
+
+
 class Carrying:
     """Carries events. Safe to use concurrently."""
 
@@ -83,23 +117,21 @@ class Carrying:
         c = self._c
         if not await hand.ready():
             raise NotBegun
-        permit: Permit | None = await c.breakers.enter(route)
-        try:
+        shut = c.breakers.closed(route)
+        if shut is not None:
+            raise shut
+        with _Leave(c.breakers, route) as leave:
             async with c.turns.take(self._ask(route, event, attempt, hand)) as turn:
+                await leave.take()
                 mark = await c.marks.begin(event, attempt, hand)
                 if isinstance(mark, Verdict):
                     return replace(mark, transport=route.transport)
                 try:
                     await turn.granted()
-                    permit = await self._still(permit, route)
-                    if not await hand.begin():
-                        raise NotBegun
                     count = c.suspensions.count(route)
-                    if await c.route(event) != route:
+                    if not await self._may_leave(route, event, mark, hand, leave):
                         return None
-                    if c.marks.stale(mark):
-                        raise GoAside(_SLOW_STORE, Code.STORE_UNAVAILABLE, platform=True)
-                    answer = await self._answer(route, event, attempt, mark, hand)
+                    answer = await self._answer(route, event, attempt, mark, hand, turn)
                 finally:
                     await c.marks.undo(mark)
                 hand.answered()
@@ -109,14 +141,24 @@ class Carrying:
             verdict = await self._judged(answer, route, event, attempt, mark)
             verdict = await c.marks.record(mark, verdict, event.id)
             if answer.asked:
-                left, permit = permit, None
-                await c.breakers.left(left, answer.error)
-        finally:
-            if permit is not None:
-                c.breakers.give_up(permit)
+                await leave.left(answer.error)
         if verdict.accepted:
             await c.suspensions.accepted(route, parked=attempt.paused > 0, count=count)
         return verdict
+
+    async def _may_leave(self, route: Route, event: Event, mark: Mark, hand: Hand, leave: "_Leave") -> bool:
+        """The last look, as much may have happened while it waited its turn; ``False``: it has another route now.
+
+        Raises NotBegun and GoAside.
+        """
+        if not await hand.begin():
+            raise NotBegun
+        if await self._c.route(event) != route:
+            return False
+        if self._c.marks.stale(mark):
+            raise GoAside(_SLOW_STORE, Code.STORE_UNAVAILABLE, platform=True)
+        await leave.renew()
+        return True
 
     async def give_up(self, branch: Branch, transport: str, event: Event, attempt: Attempt, hand: Hand) -> Verdict:
         """The verdict for an event that becomes a dead letter without a send. Raises GoAside and StoreUnavailable."""
@@ -134,6 +176,7 @@ class Carrying:
             units=event.recipients if attempt.owed is None else len(attempt.owed),
             due=attempt.not_before is not None,
             crowded=self._c.crowded(hand.partition),
+            fingerprint=route.fingerprint,
         )
 
     async def ended_before(self, event: Event, attempt: Attempt, hand: Hand) -> Verdict | None:
@@ -147,11 +190,9 @@ class Carrying:
         await self._c.marks.undo(mark)
         return None
 
-    async def _still(self, permit: Permit | None, route: Route) -> Permit:
-        """Much may have happened while it waited its turn."""
-        return permit if permit is not None and permit.probe else await self._c.breakers.enter(route)
-
-    async def _answer(self, route: Route, event: Event, attempt: Attempt, mark: Mark, hand: Hand) -> _Answer:
+    async def _answer(
+        self, route: Route, event: Event, attempt: Attempt, mark: Mark, hand: Hand, turn: Turn
+    ) -> _Answer:
         mark.open = False
         if event.expiry is not None and event.expiry <= self._c.now():
             return _Answer(expired=True, asked=False)
@@ -164,6 +205,7 @@ class Carrying:
             return _Answer(error=Temporary(Code.INTERNAL_ERROR, type(fault).__name__), asked=False)
         self._c.metrics.waited(route.transport, self._c.clock() - hand.received)
         self._c.watch(Step.SENDING, event.id)
+        turn.begins()
         try:
             receipt = await self._c.sending.send(route, mail, hand.received)
         except DeliveryError as error:

@@ -30,7 +30,6 @@ from transports.errors import Code, PlatformProblem, Temporary
 
 log = get_logger(__name__)
 
-_NO_ROUTE_PAUSE = 60.0
 _STORE_PAUSE = 15.0
 
 
@@ -134,7 +133,7 @@ class Delivery:
         if route.platform:
             error = PlatformProblem(Code(route.reason), "no default SMTP service is configured")
             self._s.trouble.met(route.transport, error)
-            raise GoAside(_NO_ROUTE_PAUSE, error.code, platform=True)
+            raise self._s.breakers.no_route(error.code)
         ended = await self._carrying.ended_before(event, attempt, hand) if hand.redelivered else None
         if ended is not None:
             return replace(ended, transport=route.transport)
@@ -162,7 +161,7 @@ class Delivery:
         left = self._s.deadline * 2 / 3 - (self._s.clock() - hand.received)
         if left <= 0 or not self._s.holding.everything():
             return False
-        await self._s.holding.wait(min(aside.after, left))
+        await self._s.holding.wait(min(aside.soonest, left))
         return True
 
     async def _route(self, event: Event) -> Route | NoRoute:

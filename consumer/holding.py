@@ -4,8 +4,10 @@ Sending everything round the wait queues would keep the broker busy for nothing.
 in the prefetch instead, so that consumption pauses by itself, and go on as soon as the hold ends.
 
 It must never hold up anybody who could be sent: as long as some mail was answered lately by a way that is not held,
-mails of the held ways go aside and make room. Where nobody else was seen, what waits makes room now and then, because
-somebody else's mail may stand behind it.
+mails of the held ways go aside and make room. Where nobody else was seen, somebody else's mail may still stand behind
+what waits; so that makes room every quarter of a minute, for long enough to turn the prefetch over many times. What
+goes aside then comes back slowly (:mod:`consumer.breaker_waits`), so this costs little; a longer wait would cost the
+one who could be sent as much. Only while the database is away nobody can be sent, and all wait longer.
 """
 
 import asyncio
@@ -13,8 +15,13 @@ import contextlib
 from collections.abc import Callable, Collection
 from typing import Final
 
+from consumer.breaker_verdicts import STORE
+
 MOST: Final = 60.0
-"""Seconds for which mails wait in hand, before others may come to the front."""
+"""Seconds for which mails wait in hand while nobody at all can be sent."""
+
+TURN: Final = 15.0
+"""Seconds for which they wait in hand otherwise, before others may come to the front."""
 
 LOOK: Final = 5.0
 """Seconds for which they then go aside."""
@@ -53,7 +60,7 @@ class PlatformHold:
         bound: Callable[[float], contextlib.AbstractAsyncContextManager[object]] = asyncio.timeout,
     ) -> None:
         self._clock = clock
-        self._longest = min(MOST, deadline)
+        self._deadline = deadline
         self._bound = bound
         self._held: frozenset[str] = frozenset()
         self._answered: dict[tuple[str, ...], float] = {}
@@ -96,4 +103,5 @@ class PlatformHold:
     def _left(self, now: float) -> float:
         """Seconds until whoever waits makes room; none are left while they do."""
         since = now if self._since is None else self._since
-        return self._longest - (now - since) % (self._longest + LOOK)
+        longest = min(MOST if STORE in self._held else TURN, self._deadline)
+        return longest - (now - since) % (longest + LOOK)

@@ -33,6 +33,8 @@ _EARLY_BY_REASON: Mapping[str, float] = {
     Reason.CROWDED: math.inf,
     Reason.BREAKER_OPEN: math.inf,
     Reason.PLATFORM_HOLD: math.inf,
+    Code.PLATFORM_SETTINGS: math.inf,
+    Code.PLATFORM_CREDENTIALS: math.inf,
 }
 """The same for what only waits its turn: its lane decides exactly, so a further hop would gain nothing."""
 

@@ -16,8 +16,8 @@ _LONGEST_PAUSE: Final = 60.0
 """Seconds to pause for a provider that does not say how long: doubled from the first while nothing is accepted."""
 
 _LONGEST_HOLD: Final = 24 * 3600.0
-_USUAL: Final = 0.25
-"""Seconds that a mail is taken to need before any was sent."""
+_USUAL: Final = 0.02
+"""Seconds that a mail is taken to need before any was sent: little, as a backlog would be put off by a guess."""
 
 _WEIGHT: Final = 0.2
 
@@ -45,6 +45,10 @@ class Learning:
     def spacing(self, limits: Limits) -> float:
         """Seconds between two starts at least; 0 without a limit by the minute."""
         return 0.0 if limits.per_minute is None else 60.0 / limits.per_minute / self.share
+
+    def forgive(self) -> None:
+        """Forgets all complaints."""
+        self.less, self.share, self.hold = 0, 1.0, 0.0
 
     def took(self, seconds: float) -> None:
         """A mail took so long from start to end."""

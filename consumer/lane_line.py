@@ -5,6 +5,7 @@ but mail of the higher ones is not passed over for longer than ``PATIENCE_OF_NOR
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from typing import Final
@@ -15,7 +16,7 @@ from transports.errors import Code
 PATIENCE_OF_NORMAL: Final = 30.0
 """Seconds for which ``high`` mail may pass an organisation's other mail before one of it goes."""
 
-LITTLE: Final = 4
+LITTLE: Final = 16
 """Mails that an organisation may have in hand however crowded its partition is."""
 
 
@@ -62,7 +63,11 @@ class Aside:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """One mail in a lane. ``since`` is when it came, ``began`` when its send started, ``units`` its recipients."""
+    """One mail in a lane, with ``units`` recipients.
+
+    ``since`` is when it came, ``began`` when it was let go, ``asked`` when the provider was asked: between the two is
+    what is checked once more. ``reserved`` is what it takes of the day's budget while it is near.
+    """
 
     organization: str
     rank: Rank
@@ -70,17 +75,24 @@ class Place:
     crowded: bool = False
     since: float = 0.0
     began: float = 0.0
+    asked: float | None = None
+    reserved: int = 0
     stand: Stand = Stand.LEFT
     refusal: Aside | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """An organisation with mail in the lane. ``held`` counts what it has in hand, ``waiting`` what stands in line."""
+    """An organisation with mail in the lane. ``held`` counts what it has in hand, ``waiting`` what stands in line.
 
+    ``parked``: it is passed over until :meth:`Line.resume`, though mail of it waits.
+    """
+
+    name: str
     held: int = 0
     waiting: int = 0
     in_ring: bool = False
+    parked: bool = False
     passed_since: float | None = None
     queues: tuple[OrderedDict[Place, None], ...] = ()
     """By rank, from the first mail on that has to wait: few do."""
@@ -112,7 +124,7 @@ class Line:
         member = self._members.get(place.organization)
         if member is None:
             return False
-        most = max(LITTLE, 2 * -(-concurrency // len(self._members)))
+        most = max(LITTLE, 4 * -(-concurrency // len(self._members)))
         # What is urgent or was promised may come on top of what fills the share.
         return member.held >= (most if place.rank is Rank.FRESH else 2 * most)
 
@@ -120,7 +132,7 @@ class Line:
         """The mail is in hand, waiting or not."""
         member = self._members.get(place.organization)
         if member is None:
-            member = self._members[place.organization] = Member()
+            member = self._members[place.organization] = Member(place.organization)
         member.held += 1
 
     def leave(self, place: Place) -> None:
@@ -150,12 +162,23 @@ class Line:
         del member.queues[place.rank][place]
         self._one_less(member)
 
-    def pop(self, now: float) -> Place:
-        """The next mail; its organisation then is the last in turn. Raises IndexError if nobody waits."""
-        while True:
+    @property
+    def has_next(self) -> bool:
+        """Whether it is worth asking for the next mail."""
+        return bool(self._ring)
+
+    def pop(self, now: float, full: Callable[[str], bool] | None = None) -> Place | None:
+        """The next mail; its organisation then is the last in turn. ``None`` if nobody is to go.
+
+        An organisation that is ``full`` is passed over until :meth:`resume`.
+        """
+        while self._ring:
             member = self._ring.popleft()
             if not member.waiting:
                 member.in_ring = False  # its mails went aside meanwhile
+                continue
+            if full is not None and full(member.name):
+                member.parked = True
                 continue
             place = self._next_of(member, now)
             self._one_less(member)
@@ -164,6 +187,19 @@ class Line:
             else:
                 member.in_ring = False
             return place
+        return None
+
+    def resume(self, organization: str) -> None:
+        """An organisation that was passed over is the last in turn again."""
+        member = self._members.get(organization)
+        if member is not None and member.parked:
+            member.parked = False
+            self._ring.append(member)
+
+    def own(self, organization: str, rank: Rank, now: float) -> int:
+        """How many of an organisation's own mails go before one that joins now."""
+        member = self._members.get(organization)
+        return 0 if member is None else member.ahead(rank, now)
 
     def ahead(self, organization: str, rank: Rank, now: float) -> int:
         """About how many mails go before one that joins now; never fewer by much, and O(1)."""

@@ -16,6 +16,7 @@ _VERSION: Final = 1
 _MANY: Final = 120
 """Ends of sends that are kept one by one; of more only their number in each second."""
 
+_MOST_BUSY: Final = 100_000
 _MOST_BYTES: Final = 64 * 1024
 _LONGEST: Final = 40 * 24 * 3600.0
 
@@ -26,7 +27,8 @@ class Memory:
 
     ``busy`` mails were under way or about to be, and none of them ends later than ``busy_until``. ``ends`` are those
     of the last minute, ``days`` pairs of half hour and count. ``high``, ``due`` and ``fresh`` are promised tails;
-    ``less``, ``share``, ``usual``, ``hold`` and ``complained`` are what was learnt.
+    ``less``, ``share``, ``usual``, ``hold`` and ``complained`` are what was learnt. All of it is about the ``account``
+    with this fingerprint; empty if it is not known.
     """
 
     owner: str
@@ -44,6 +46,7 @@ class Memory:
     usual: float = 0.0
     hold: float = 0.0
     complained: float = 0.0
+    account: str = ""
 
 
 def to_bytes(memory: Memory) -> bytes:
@@ -57,6 +60,7 @@ def to_bytes(memory: Memory) -> bytes:
     document = {
         "v": _VERSION,
         "o": memory.owner,
+        "a": memory.account or None,
         "t": at,
         "s": later(memory.last_start),
         "b": [memory.busy, later(memory.busy_until)] if memory.busy else None,
@@ -97,7 +101,7 @@ def _read(document: dict[str, Any]) -> Memory | None:
     if document.get("n"):
         ends = [end for end, count in _pairs(ends) for _ in range(min(count, 1_000_000))]
     less, share, usual = document["l"]
-    if not (0 < share <= 1 and 0 <= usual < _LONGEST and busy >= 0 and less >= 0):
+    if not (0 < share <= 1 and 0 <= usual < _LONGEST and 0 <= busy <= _MOST_BUSY and less >= 0):
         return None
     high, due, fresh = (moment(tail) for tail in document.get("p", (None, None, None)))
     return Memory(
@@ -116,6 +120,7 @@ def _read(document: dict[str, Any]) -> Memory | None:
         usual=float(usual),
         hold=moment(document.get("h")),
         complained=moment(document.get("c")),
+        account=str(document.get("a", "")),
     )
 
 

@@ -17,6 +17,43 @@ BUCKET: Final = 1800.0
 DAY: Final = 24 * 3600.0
 
 
+_CATCH_UP: Final = 2.0
+"""Seconds by which starts may be behind their schedule and still be caught up with, as after a hand-over."""
+
+_PAUSE: Final = 5.0
+"""Seconds without a start after which a new schedule begins."""
+
+_CLOSEST: Final = 0.5
+"""Of the spacing, how far apart starts are at least that are behind their schedule."""
+
+
+class Starts:
+    """How far apart mails start: ``apart`` seconds on the whole, and never much less.
+
+    Only what is a little late is caught up with: the minute counts exactly, and a provider may look at less than one.
+    """
+
+    def __init__(self, last: float = -DAY) -> None:
+        self.last = self._slot = last
+
+    def next_at(self, before: int, apart: float, now: float) -> float:
+        """When the next mail may start after ``before`` others that have yet to start as well."""
+        closest = apart * _CLOSEST
+        at = max(now, self.last + closest) + before * closest
+        return max(at, self._following(apart, now) + before * apart)
+
+    def started(self, apart: float, earliest: float, now: float) -> None:
+        """A mail starts; its schedule begins not before ``earliest``."""
+        self._slot = max(self._following(apart, now), earliest)
+        self.last = now
+
+    def _following(self, apart: float, now: float) -> float:
+        """The next moment of the schedule."""
+        if now - self.last > _PAUSE + apart:
+            return now
+        return max(self._slot + apart, now - _CATCH_UP)
+
+
 class Minute:
     """Ends of the sends of the last minute, ascending."""
 

@@ -5,16 +5,19 @@ wherever between start and end a mail arrives. What cannot leave within about tw
 Time is an argument, in seconds of a monotonic clock; randomness there is none.
 """
 
-from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from config.limits import Limits
 from consumer.lane_account import Account
 from consumer.lane_cuts import Cuts
+from consumer.lane_gate import Gate
 from consumer.lane_line import Aside, Line, Place, Rank, Stand
 from consumer.lane_memory import Memory
-from consumer.lane_promises import Promises, Tails
+from consumer.lane_near import Near
+from consumer.lane_promises import Promises, Skimmed
+from consumer.lane_switch import Change, Name
 from consumer.outcome import Reason
 from transports.errors import Code, DeliveryError
 
@@ -23,9 +26,6 @@ PATIENCE: Final = 2.0
 
 CUT: Final = 2.25
 """Seconds after which it goes aside, whatever was expected."""
-
-_LEAD: Final = 0.1
-"""Seconds before its start in which a mail of a paced lane may ask what must be asked."""
 
 _GRACE: Final = 5.0
 """Seconds by which a send may overrun its deadline before it is cut off."""
@@ -36,15 +36,20 @@ class Lane:
 
     A mail goes ``enter`` → (WAITING →) NEAR → ``want`` → (READY →) UNDER_WAY → ``ended`` → ``leave``; it may leave at
     any point. After each call, :meth:`step` gives the mails whose stand has changed by it, and :meth:`wake_at` says
-    when to call it again. ``deadline`` is the longest a send may take, ``wall`` the wall clock's time at ``now``.
+    when to call it again. ``deadline`` is the longest a send may take, ``wall`` the wall clock's time at ``now``,
+    ``account`` a fingerprint of the account. A ``shared`` lane is one for several organisations.
     """
 
-    def __init__(self, limits: Limits, *, now: float, wall: float, deadline: float) -> None:
+    def __init__(
+        self, limits: Limits, *, now: float, wall: float, deadline: float, account: str = "", shared: bool = False
+    ) -> None:
         self._account = Account(limits, now=now, ahead=wall - now, slack=CUT + _GRACE, deadline=deadline)
+        self.account = Name(account)
         self._line = Line()
+        self._near = Near(shared=shared)
+        self._gate = Gate(self._account, self._near, self._line)
         self._promises = Promises()
-        self._near: dict[Place, None] = {}
-        self._ready: OrderedDict[Place, None] = OrderedDict()
+        self._away = Skimmed()
         self._cuts = Cuts()
         self.in_hand = 0
         self.used = now
@@ -56,9 +61,15 @@ class Lane:
         """What was agreed."""
         return self._account.limits
 
-    @limits.setter
-    def limits(self, limits: Limits) -> None:
-        if limits != self._account.limits:
+    def use(self, limits: Limits, account: str, now: float) -> None:
+        """What holds from the next mail on; ``account`` is a fingerprint."""
+        change = self.account.change(account, now)
+        if change is Change.LATE:
+            return
+        if change is Change.OTHER:
+            self._account.replaced(now)
+            self.changed = True
+        if change is Change.OTHER or limits != self.limits:
             self._promises.clear()
         self._account.limits = limits
 
@@ -72,11 +83,6 @@ class Lane:
         """Mails that are under way."""
         return self._account.under_way
 
-    @property
-    def paced(self) -> bool:
-        """Whether what happens to each mail must be remembered."""
-        return self.limits.per_minute is not None or self.limits.per_day is not None
-
     def held(self, now: float) -> bool:
         """Whether the provider wants no mail now."""
         return self._account.learning.hold > now
@@ -85,12 +91,14 @@ class Lane:
         """A mail arrives: it is NEAR or WAITING afterwards, or it must go aside."""
         place.since = self.used = now
         if place.crowded and self._line.over_share(place, self.limits.concurrency):
-            return self._aside(place, now, Reason.CROWDED)
-        if not self._line.waiting and self._near_free(now) and not self._account.day_wait(place.units, now):
+            return self._skimmed(place, now)
+        if place.rank is Rank.DUE:
+            self._away.back(place.organization)
+        if self._gate.may_enter(place, now):
             self._line.join(place)
             self._bring_near(place)
         else:
-            if self._starts_at(place, now) > now + PATIENCE:
+            if not self._gate.may_wait(place, now, PATIENCE):
                 self._line.passed(place.organization, now)
                 return self._aside(place, now)
             self._line.join(place)
@@ -100,18 +108,26 @@ class Lane:
         self.in_hand += 1
         return None
 
+    def skim(self, organization: str, rank: Rank, now: float) -> Aside | None:
+        """Where one more mail of an organisation goes in a crowded partition; ``None`` if it may come in."""
+        place = Place(organization, rank)
+        return self._skimmed(place, now) if self._line.over_share(place, self.limits.concurrency) else None
+
     def want(self, place: Place, now: float) -> None:
         """A NEAR mail has asked what it had to: it is UNDER_WAY afterwards, READY, or OUT."""
-        if not self._ready and self._may_start(now):
+        most = self._gate.most(now)
+        if self._gate.may_start(now) and self._near.first(most) is None and not self._near.busy(place, most):
             self._start(place, now)
         elif now >= place.since + CUT or self._account.learning.hold > now + PATIENCE:
             self._put_out(place, now)
         else:
             place.stand = Stand.READY
-            self._ready[place] = None
-            if place.rank <= Rank.HIGH:
-                self._ready.move_to_end(place, last=False)
+            self._near.asked(place, most)
             self._cuts.add(place, place.since + CUT)
+
+    def begins(self, place: Place, now: float) -> None:
+        """A mail that is UNDER_WAY is handed over now; before that it only counts."""
+        self._account.begins(place, now)
 
     def ended(self, place: Place, error: DeliveryError | None, now: float) -> None:
         """A mail that was UNDER_WAY has ended, with what the provider said."""
@@ -133,20 +149,20 @@ class Lane:
         moved: list[Place] = []
         if self._account.learning.hold > now + PATIENCE:
             self._flush(moved, now)
-        while self._ready and self._may_start(now):
-            place = next(iter(self._ready))
-            self._start(place, now)
-            moved.append(place)
+        most = self._gate.most(now)
+        while self._near.pending and self._gate.may_start(now) and (ready := self._near.first(most)) is not None:
+            self._start(ready, now)
+            moved.append(ready)
         for place in self._cuts.past(now):
             self._put_out(place, now)
             moved.append(place)
-        while self._line.waiting and self._near_free(now):
-            place = self._line.pop(now)
-            if self._account.day_wait(place.units, now) > 0:
-                self._refuse(place, now)
+        full = None if most is None else partial(self._near.full, most=most)
+        while self._gate.may_come_near(now) and (following := self._line.pop(now, full)) is not None:
+            if self._account.day_wait(following.units, now) > 0:
+                self._refuse(following, now)
             else:
-                self._bring_near(place)
-            moved.append(place)
+                self._bring_near(following)
+            moved.append(following)
         return moved
 
     def wake_at(self, now: float) -> float | None:
@@ -154,82 +170,67 @@ class Lane:
         cut = self._cuts.next()
         if cut is None:
             return None
-        times = [cut]
-        if self._ready and self._account.room(now) > 0:
-            times.append(self._account.open_at(0, now))
-        if self._line.waiting and self._has_room_near(now):
-            times.append(self._account.open_at(len(self._near), now) - _LEAD)
-        others = self._account.others_until(now)
-        if others is not None:
-            times.append(others)
-        return max(now, min(times))
+        return max(now, min([cut, *self._gate.openings(now)]))
 
     def forgive(self) -> None:
         """Forgets what the provider complained of: the account is another one now."""
-        learning = self._account.learning
-        learning.less, learning.share, learning.hold = 0, 1.0, 0.0
+        self._account.learning.forgive()
         self.changed = True
 
     def remember(self, owner: str, now: float) -> Memory:
         """What another process must know of this account. ``owner`` names this process."""
         memory = self._account.remember(owner, len(self._near), now)
-        ahead = memory.at - now
-        high, due, fresh = (tail and tail + ahead for tail in self._promises.only(now))
-        return replace(memory, high=high, due=due, fresh=fresh)
+        return replace(self._promises.remember(memory, now), account=self.account.now)
 
     def recall(self, organization: str, memory: Memory, owner: str, now: float, wall: float) -> None:
-        """Goes on from a memory; the lane must be empty. ``organization`` is the one that the promises are for."""
+        """Goes on, empty as yet, from a memory of this account; the promises in it are for ``organization``."""
+        if memory.account and self.account.now not in ("", memory.account):
+            return
         self._account.recall(memory, now, own=memory.owner == owner)
-        ahead = wall - now
-        self._promises.set(organization, Tails(memory.high - ahead, memory.due - ahead, memory.fresh - ahead))
+        self._promises.recall(organization, memory, wall - now)
 
-    def _starts_at(self, place: Place, now: float) -> float:
-        before = len(self._near) + self._line.ahead(place.organization, place.rank, now)
-        at = max(self._account.open_at(before, now), self._account.place_at(before, now))
-        return max(at, now + self._account.day_wait(place.units, now))
-
-    def _aside(self, place: Place, now: float, reason: Reason | Code | None = None) -> Aside:
-        if reason is None:
-            reason = Code.THROTTLED if self.held(now) else Reason.PACED
+    def _aside(self, place: Place, now: float) -> Aside:
+        reason = Code.THROTTLED if self.held(now) else Reason.PACED
         self.changed = True
-        earliest, spacing = self._starts_at(place, now), self._account.spacing(now)
+        alone = self._gate.most(now) if self._promises.sharers < 2 else None
+        earliest, spacing = self._gate.starts_at(place, now), self._account.spacing(place.units, alone, now)
         return Aside(self._promises.promise(place.organization, place.rank, earliest, spacing, now), reason)
 
-    def _has_room_near(self, now: float) -> bool:
-        # As many again as may be under way, so that the next ones have asked when those before them end.
-        return len(self._near) < self._account.room(now) + self.limits.concurrency
-
-    def _near_free(self, now: float) -> bool:
-        return self._has_room_near(now) and self._account.open_at(len(self._near), now) <= now + _LEAD
-
-    def _may_start(self, now: float) -> bool:
-        return self._account.room(now) > 0 and self._account.open_at(0, now) <= now
+    def _skimmed(self, place: Place, now: float) -> Aside:
+        spacing = self._account.crowd_spacing(now)
+        if spacing is None:
+            return self._aside(place, now)
+        if place.rank is Rank.DUE:
+            self._away.back(place.organization)
+        return Aside(self._away.away(place.organization, spacing.full, now), Reason.CROWDED)
 
     def _bring_near(self, place: Place) -> None:
         place.stand = Stand.NEAR
-        self._near[place] = None
-        self._account.reserve(place.units)
-        self.changed |= self.paced
+        self._near.add(place)
+        self._account.reserve(place)
+        self.changed |= self.limits.paced
 
     def _start(self, place: Place, now: float) -> None:
         self._withdraw(place)
         place.stand = Stand.UNDER_WAY
+        self._near.started(place)
         self._account.start(place, now)
 
     def _end(self, place: Place, now: float) -> None:
         place.stand = Stand.LEFT
+        self._near.ended(place)
         self._account.end(place, now)
         self.used = now
-        self.changed |= self.paced
+        self.changed |= self.limits.paced
 
     def _withdraw(self, place: Place) -> None:
         if place.stand is Stand.WAITING:
             self._line.remove(place)
         elif place in self._near:
-            del self._near[place]
-            self._ready.pop(place, None)
-            self._account.release(place.units)
-            self.changed |= self.paced
+            self._near.remove(place)
+            self._line.resume(place.organization)
+            self._account.release(place)
+            self.changed |= self.limits.paced
 
     def _put_out(self, place: Place, now: float) -> None:
         self._withdraw(place)
@@ -241,10 +242,9 @@ class Lane:
 
     def _flush(self, moved: list[Place], now: float) -> None:
         """Nothing leaves for longer than anybody waits here."""
-        for place in list(self._ready):
+        for place in self._near.ready():
             self._put_out(place, now)
             moved.append(place)
-        while self._line.waiting:
-            place = self._line.pop(now)
-            self._refuse(place, now)
-            moved.append(place)
+        while (waiting := self._line.pop(now)) is not None:
+            self._refuse(waiting, now)
+            moved.append(waiting)

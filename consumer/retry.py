@@ -20,6 +20,8 @@ from transports.errors import (
 _PLATFORM_PAUSE = 15.0
 _THROTTLE_PAUSE = 60.0
 _LONGEST_PAUSE = 24 * 3600.0
+_MOMENT = 1.0
+"""Seconds before its expiry in which an event is not worth putting off."""
 _LONGEST_SPREAD = 0.5
 """Seconds between the moment a provider named and the latest next try."""
 
@@ -69,11 +71,16 @@ def decide(
 def put_off(after: float, reason: Code | Reason, *, now: datetime, expiry: datetime | None) -> Branch:
     """What becomes of an event that could not leave yet, through no failure of its own: no attempt, at any age.
 
-    An event whose ``expiry`` comes first is given up at once, because no wait can help it.
+    ``after`` may be more than what it waits for takes, so an event whose ``expiry`` comes first comes back a moment
+    before that, and is given up when it has come.
     """
-    if expiry is not None and (expiry - now).total_seconds() <= after:
+    after = min(after, _LONGEST_PAUSE)
+    if expiry is None:
+        return Branch(Retry(after, counted=False), reason)
+    left = (expiry - now).total_seconds()
+    if left <= _MOMENT:
         return Branch(Dead(), Reason.EXPIRED)
-    return Branch(Retry(min(after, _LONGEST_PAUSE), counted=False), reason)
+    return Branch(Retry(min(after, left - _MOMENT), counted=False), reason)
 
 
 def _rule(
@@ -88,8 +95,9 @@ def _rule(
             return Park(), error.code
         # A relay of ours that refuses to relay for days may mean this recipient only.
         case PlatformProblem() if error.code is not Code.RELAYING_DENIED:
+            # Never less, so that it is one hop; what it meets when it comes back is the hold, or nothing.
             pause = _bounded(error.retry_after, _PLATFORM_PAUSE)
-            return Retry(_spread(pause, policy.jitter, random), counted=False), error.code
+            return Retry(pause + _LONGEST_SPREAD * random(), counted=False), error.code
         case OutcomeUnknown():
             if hold_unknown or attempt.unknown:
                 return Dead(), error.code

@@ -1,5 +1,6 @@
 """Whose transport carries an event: pure. There is no fall-back from one transport to another, whatever breaks (R6)."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,6 +11,7 @@ from config.limits import Limits
 from consumer.outcome import Reason
 from transports.errors import Code
 from transports.message import Mailbox
+from transports.microsoft365.settings import Microsoft365Settings
 from transports.smtp.settings import SmtpSettings
 
 DEFAULT: Final = "default"
@@ -55,6 +57,23 @@ class Route:
     def platform(self) -> bool:
         """Whether this is the platform's own transport, whose faults are ours and never an organisation's."""
         return self.account.platform
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the account at the provider from any other, whatever else is set; it names neither host nor person.
+
+        Another password or another consent for the same mailbox is the same account.
+        """
+        settings = self.account.settings
+        if isinstance(settings, SmtpSettings):
+            who = settings.username or ""
+        elif isinstance(settings, Microsoft365Settings):
+            # The mailbox of a person's consent may not be known by name; then it is known by the consent.
+            who = settings.user or settings.mailbox or settings.grant
+        else:
+            who = settings.mailbox
+        identity = repr((self.transport, self.endpoint, who.lower()))
+        return hashlib.blake2b(identity.encode(), digest_size=9).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

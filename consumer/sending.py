@@ -77,7 +77,10 @@ class Sending:
         except asyncio.CancelledError as error:
             raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, "stopped", transport=route.transport) from error
         except DeliveryError as error:
-            raise await self.attributed(error, route) from error
+            attributed = await self.attributed(error, route)
+            if attributed is error:
+                raise
+            raise attributed from error
         finally:
             self.metrics.sending(route.transport, -1)
             self.metrics.sent(route.transport, self.clock() - started)

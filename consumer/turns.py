@@ -16,12 +16,16 @@ from transports.errors import Code, DeliveryError
 class GoAside(Exception):
     """The mail cannot leave soon: it is to come back after ``after`` seconds. Never counts as an attempt."""
 
-    def __init__(self, after: float, reason: Reason | Code, *, platform: bool = False) -> None:
+    def __init__(
+        self, after: float, reason: Reason | Code, *, platform: bool = False, soonest: float | None = None
+    ) -> None:
         super().__init__(str(reason))
         self.after = after
         self.reason = reason
         self.platform = platform
         """Whether a fault of ours is the cause, so that nothing else can leave by this way either."""
+        self.soonest = after if soonest is None else soonest
+        """Seconds after which another look is worth it for whoever waits in hand, who need not keep to a wait queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Ask:
     """One mail that wants to leave. ``account`` is the route's key, empty for the platform's own relay.
 
     ``units`` are its recipients. ``due``: it comes back from a wait that was promised to it. ``crowded``: its partition
-    has a long queue, so an organisation may hold little more in hand than what is being sent.
+    has a long queue, so an organisation may hold little more in hand than what is being sent. ``fingerprint`` tells the
+    account from any other that the route leads to before or later, without naming anybody; empty if it is not known.
     """
 
     account: str
@@ -39,6 +44,7 @@ class Ask:
     units: int = 1
     due: bool = False
     crowded: bool = False
+    fingerprint: str = ""
 
 
 class Turn(Protocol):
@@ -49,6 +55,13 @@ class Turn(Protocol):
 
         Raises:
             GoAside: it may not, and comes back later.
+        """
+        ...
+
+    def begins(self) -> None:
+        """The mail is handed to the transport now; to be called once, after :meth:`granted`.
+
+        What a mail takes is learnt from here to :meth:`ended`, and from no mail for which this was not called.
         """
         ...
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from consumer.lane_line import Aside, Rank
 from consumer.lane_memory import from_bytes, to_bytes
 from consumer.lanes import Lane
 from consumer.turns import Ask
@@ -61,6 +62,7 @@ class LaneTurns:
         self._roads: dict[str, Road] = {}
         self._reading: dict[str, asyncio.Task[Road]] = {}
         self._changed: dict[str, Road] = {}
+        self._crowding: dict[str, Road] = {}
 
     def __len__(self) -> int:
         """Lanes in memory."""
@@ -75,6 +77,14 @@ class LaneTurns:
         changed, self._changed = self._changed, {}
         return [(key, self._memory(road)) for key, road in changed.items()]
 
+    def skim(self, organization: str, *, due: bool) -> Aside | None:
+        """Where one more mail of an organisation goes that has much in hand already, in a crowded partition.
+
+        ``None`` if that is not known, or if it may come in.
+        """
+        road = self._crowding.get(organization)
+        return None if road is None else road.lane.skim(organization, Rank.DUE if due else Rank.FRESH, self._clock())
+
     def pressure(self) -> Pressure:
         """What is in the lanes now, for metrics."""
         now, lanes = self._clock(), [road.lane for road in self._roads.values()]
@@ -88,6 +98,7 @@ class LaneTurns:
     def drop_idle(self) -> int:
         """Forgets lanes that have been empty for some time, and returns how many. Their memory is in the store."""
         now = self._clock()
+        self._crowding.clear()
         idle = [key for key, road in self._roads.items() if self._droppable(road, now)]
         for key in idle:
             self._roads.pop(key).close()
@@ -105,7 +116,11 @@ class LaneTurns:
         road = self._roads.get(ask.account)
         if road is None and not ask.account:
             road = self._roads[""] = self._made(ask)
-        return self._read(ask) if road is None or self._stale(road) else road
+        if road is None or self._stale(road):
+            return self._read(ask)
+        if ask.crowded:
+            self._crowding[ask.organization] = road
+        return road
 
     async def _read(self, ask: Ask) -> Road:
         """The lane with what was remembered of it; read once for all who ask meanwhile."""
@@ -145,7 +160,14 @@ class LaneTurns:
             self._changed[road.key] = road
 
     def _lane(self, ask: Ask) -> Lane:
-        return Lane(ask.limits, now=self._clock(), wall=self._now().timestamp(), deadline=self._deadline)
+        return Lane(
+            ask.limits,
+            now=self._clock(),
+            wall=self._now().timestamp(),
+            deadline=self._deadline,
+            account=ask.fingerprint,
+            shared=not ask.account,
+        )
 
     def _memory(self, road: Road) -> bytes:
         road.lane.changed = False
@@ -153,7 +175,7 @@ class LaneTurns:
 
     def _stale(self, road: Road) -> bool:
         lane = road.lane
-        if not road.key or lane.in_hand or not lane.paced:
+        if not road.key or lane.in_hand or not lane.limits.paced:
             return False
         return self._clock() - lane.used > (_STALE_BUDGET if lane.limits.per_minute is None else _STALE_PACED)
 

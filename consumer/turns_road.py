@@ -74,8 +74,9 @@ class RoadTurn(Place):
     async def __aenter__(self) -> Self:
         found = self._find(self._ask)
         road = found if isinstance(found, Road) else await found
-        if road.lane.limits is not self._ask.limits:
-            road.lane.limits = self._ask.limits
+        ask, lane = self._ask, road.lane
+        if lane.limits is not ask.limits or lane.account.now != ask.fingerprint:
+            lane.use(ask.limits, ask.fingerprint, road.clock())
         aside = road.lane.enter(self, road.clock())
         road.note()
         if aside is not None:
@@ -104,6 +105,12 @@ class RoadTurn(Place):
             await self._moved(road)
         elif self.refusal is not None:
             raise _go(self.refusal)
+
+    def begins(self) -> None:
+        """See :meth:`consumer.turns.Turn.begins`."""
+        if self.stand is Stand.UNDER_WAY:
+            road = self._known()
+            road.lane.begins(self, road.clock())
 
     def ended(self, error: DeliveryError | None) -> None:
         """See :meth:`consumer.turns.Turn.ended`."""

@@ -24,7 +24,7 @@ from consumer.platform_trouble import PlatformTrouble
 from consumer.routing import Account, Route
 from consumer.turns import GoAside
 from tests.builders import SENDER
-from transports.errors import Code, DeliveryError, OutcomeUnknown, Unreachable
+from transports.errors import Code, DeliveryError, NameServerSilent, OutcomeUnknown, Unreachable
 from transports.microsoft365.settings import Microsoft365Settings
 from transports.settings import TransportSettings
 from transports.smtp.settings import Security, SmtpSettings
@@ -32,6 +32,7 @@ from transports.smtp.settings import Security, SmtpSettings
 DEADLINE = 60.0
 REFUSED = Unreachable(Code.CONNECT_FAILED)
 SILENT = Unreachable(Code.REPLY_TIMEOUT)
+UNNAMED = NameServerSilent(Code.NAME_NOT_FOUND)
 LOST = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "no reply")
 
 
@@ -155,6 +156,7 @@ class _Unsteady:
     def __init__(self, store: Store) -> None:
         self._real = store
         self.away = False
+        self.read_only = False
         self.asked = 0
         self.answers = asyncio.Event()
         self.answers.set()
@@ -166,12 +168,14 @@ class _Unsteady:
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Like the store's."""
-        return self._or_raise(self._real.write())
+        return self._or_raise(self._real.write(), away=self.read_only)
 
     @asynccontextmanager
-    async def _or_raise(self, block: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
+    async def _or_raise(
+        self, block: AbstractAsyncContextManager[AsyncConnection], *, away: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         self.asked += 1
-        if self.away:
+        if self.away or away:
             raise StoreUnavailable("is away")
         async with block as connection:
             yield connection

@@ -14,6 +14,7 @@ from consumer.breakers import Permit
 from consumer.broker import Properties, PublishFailed, QueueState
 from consumer.broker_errors import Reason
 from consumer.notices import Notices
+from consumer.turns import GoAside
 
 
 class Told(Notices):
@@ -160,6 +161,15 @@ class OpenRoad:
             raise self.aside
         return Permit(route)
 
+    def closed(self, route):
+        return self.aside
+
+    def no_route(self, code):
+        return GoAside(60.0, code, platform=True)
+
+    def still(self, permit):
+        return True
+
     async def left(self, permit, error):
         self.left_with.append(error)
 
@@ -171,6 +181,9 @@ class OpenRoad:
 
     def store_away(self):
         self.stores_away += 1
+
+    def store_back(self):
+        """It never was away."""
 
     def open_organizations(self):
         return {}

@@ -13,13 +13,27 @@ DEADLINE = 90.0
 
 
 class Driven:
-    """A lane at ``now``; whatever is NEAR asks for its start at once, unless ``asking`` is False."""
+    """A lane at ``now``.
 
-    def __init__(self, limits: Limits, *, now: float = 1000.0, asking: bool = True, wall: float = WALL) -> None:
+    Whatever is NEAR asks for its start at once, unless ``asking`` is False; whatever starts is handed over at once,
+    unless ``handing`` is.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        now: float = 1000.0,
+        asking: bool = True,
+        wall: float = WALL,
+        account: str = "",
+        shared: bool = False,
+    ) -> None:
         self.now = now
         self.wall = wall - now
         self.asking = asking
-        self.lane = Lane(limits, now=now, wall=self.wall + now, deadline=DEADLINE)
+        self.handing = True
+        self.lane = Lane(limits, now=now, wall=self.wall + now, deadline=DEADLINE, account=account, shared=shared)
         self.sent: list[Place] = []
         self.out: list[Place] = []
 
@@ -77,12 +91,14 @@ class Driven:
         for place in self.under_way():
             self.end(place, error)
 
-    def successor(self, limits: Limits | None = None, *, now: float | None = None, owner: str = "two") -> "Driven":
+    def successor(
+        self, limits: Limits | None = None, *, now: float | None = None, owner: str = "two", account: str = ""
+    ) -> "Driven":
         """A lane of another process that goes on from this one's memory, by way of its bytes."""
         memory = from_bytes(to_bytes(self.lane.remember("one", self.now)))
         assert memory is not None
         start = self.now if now is None else now
-        other = Driven(limits or self.lane.limits, now=start, wall=self.wall + self.now)
+        other = Driven(limits or self.lane.limits, now=start, wall=self.wall + self.now, account=account)
         other.lane.recall("acme", memory, owner, other.now, other.now + other.wall)
         return other
 
@@ -92,6 +108,8 @@ class Driven:
                 self.lane.want(place, self.now)
             if place.stand is Stand.UNDER_WAY:
                 self.sent.append(place)
+                if self.handing:
+                    self.lane.begins(place, self.now)
             elif place.stand is Stand.OUT:
                 self.out.append(place)
                 self.lane.leave(place, self.now)

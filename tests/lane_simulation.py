@@ -225,6 +225,7 @@ class Simulation:
         box.under_way += 1
         box.most_under_way = max(box.most_under_way, box.under_way)
         box.seconds += takes
+        self._lane.begins(mail, self.now)
         answer = self._answer(self.now)
         box.refused += answer is not None
         arrival = self.now + takes * self._dice.choice((0.0, 1.0, self._dice.random()))

@@ -113,6 +113,10 @@ class Unreachable(Temporary):
     """Nothing was handed over: there was no connection, or it broke before the final step."""
 
 
+class NameServerSilent(Unreachable):
+    """Whether there is such a name could not be found out; says nothing of the name."""
+
+
 class RecipientDeferred(Temporary):
     """One recipient was put off; only this one is tried again."""
 

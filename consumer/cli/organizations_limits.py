@@ -56,7 +56,8 @@ def limits(
     elif summary is None:
         typer.echo(
             f"{organization}: nothing configured; its mail leaves by the platform default, whose limits hold for all "
-            "organisations together (MAILROOM_DEFAULT_SMTP_CONNECTIONS, _PER_MINUTE and _PER_DAY)"
+            "organisations together, in each consumer process of its own and from its start on "
+            "(MAILROOM_DEFAULT_SMTP_CONNECTIONS, _PER_MINUTE and _PER_DAY)"
         )
     elif summary.limits is None:
         raise OperatorError(

@@ -85,7 +85,7 @@ async def test_a_probe_that_fails_makes_all_wait_longer(one, two):
         (row,) = await one.rows.all()
         pauses.append(row.pause)
         assert await replica.probe(ACME) is None
-        assert (await replica.held(ACME)).after > 25
+        assert (await replica.held(ACME)).soonest > 25
     assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
@@ -152,3 +152,17 @@ async def test_what_was_closed_while_the_database_was_away_is_closed_for_all_aft
     assert await one.held(ACME) is None
     await two.breakers.refresh()
     assert await two.held(ACME) is None
+
+
+async def test_a_probe_that_is_late_is_not_sent_beside_the_next_one(one, two):
+    await one.fail(ACME)
+    await until_due(one.store, one, two)
+    late = await one.probe(ACME)
+    await until_due(one.store, one, two)
+    next_one = await two.probe(ACME)
+    assert next_one is not None
+    assert [one.breakers.still(late), two.breakers.still(next_one)] == [False, True]
+    one.breakers.give_up(late)
+    await one.breakers.aclose()
+    (row,) = await two.rows.all()
+    assert row.claimed_by == dict(next_one.claims)["account:acme"]

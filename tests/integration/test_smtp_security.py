@@ -10,7 +10,7 @@ from tests.fakes.smtpd import FakeSmtpd, Wire
 from tests.fakes.smtpd_client import CREDENTIALS, PASSWORD, USER, mail, transport
 from tests.fakes.smtpd_raw import Peer, raw_server
 from tests.fixtures_tls import Certificate, TestCertificates
-from transports.errors import AccountProblem, Code, DeliveryError, Unreachable
+from transports.errors import AccountProblem, Code, DeliveryError, NameServerSilent, Unreachable
 from transports.smtp.guard import Guard
 from transports.smtp.settings import Security, SmtpContext
 from transports.smtp.transport import SmtpTransport
@@ -203,3 +203,23 @@ async def test_a_name_that_does_not_resolve_is_unreachable(tls: TestCertificates
     error = await refusal(transport(25, tls.client_context(), context_resolver=unknown))
     assert isinstance(error, Unreachable)
     assert error.code is Code.NAME_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), Unreachable),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), NameServerSilent),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), NameServerSilent),
+        (TimeoutError(), NameServerSilent),
+    ],
+    ids=repr,
+)
+async def test_a_name_that_does_not_exist_is_told_from_a_name_server_that_is_silent(
+    tls: TestCertificates, failure: Exception, kind: type[Exception]
+) -> None:
+    async def resolver(host: str, port: int) -> list[str]:
+        raise failure
+
+    error = await refusal(transport(25, tls.client_context(), context_resolver=resolver))
+    assert (type(error), error.code, error.detail) == (kind, Code.NAME_NOT_FOUND, "")

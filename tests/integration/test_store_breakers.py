@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import text, update
 
-from config.store import clock_of
+from config.errors import StoreUnavailable
+from config.store import Store, clock_of
 from config.store_breakers import ACCOUNT, ENDPOINT, BreakerRows, key_of
 from config.store_schema_ledger import breakers as table
 from deploy.local.places import CLONE
@@ -36,6 +38,20 @@ async def test_a_breaker_is_open_for_all_until_somebody_closes_it(store):
     await rows.close(KEY)
     await rows.close(KEY)
     assert await rows.all() == ()
+
+
+async def test_a_database_that_answers_and_takes_nothing_is_told_from_a_good_one(store, store_url):
+    await BreakerRows(store).prove_writable("one")
+    assert await BreakerRows(store).all() == ()
+    if store.dialect == "postgresql":
+        async with store.write() as connection:
+            name = await connection.scalar(text("SELECT current_database()"))
+            await connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    standby = await Store.look(store_url)
+    assert await BreakerRows(standby).all() == ()
+    with pytest.raises(StoreUnavailable):
+        await BreakerRows(standby).prove_writable("one")
+    await standby.close()
 
 
 async def test_a_probe_is_taken_when_it_is_due_and_by_one_only(store):

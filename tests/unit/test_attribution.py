@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.attribution import BY_CODE, Blame, attribute
+from consumer.attribution import BY_CODE, Blame, attribute, no_such_name
 from transports import errors
 from transports.errors import Code, DeliveryError
 
@@ -44,6 +44,12 @@ def test_a_relay_that_refuses_to_relay_may_mean_this_recipient_only(kind, platfo
 
 def test_what_needs_a_person_at_the_platforms_own_relay_is_the_platforms():
     assert attribute(errors.AccountProblem(Code.SIGN_IN_REFUSED), platform=True) is Blame.PLATFORM
+
+
+def test_a_name_that_does_not_exist_is_told_from_a_name_server_that_is_silent():
+    assert no_such_name(errors.Unreachable(Code.NAME_NOT_FOUND))
+    assert not no_such_name(errors.NameServerSilent(Code.NAME_NOT_FOUND))
+    assert not no_such_name(errors.Unreachable(Code.CONNECT_FAILED))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One breaker: opens on failures in a row, lets one probe through, waits longer each time, and closes at an answer."""
 
+from dataclasses import replace
 from functools import partial
 
 from hypothesis import given
@@ -76,6 +77,12 @@ def test_one_that_opens_again_at_once_goes_on_with_the_pauses_it_had():
 
     assert state.opened(closed(45.0), 50.0, RULES, middle).pause == 60.0
     assert state.opened(closed(45.0), 76.0, RULES, middle).pause == 15.0
+
+
+def test_again_may_last_longer_than_its_last_pause():
+    closed = state.answered(opened(), 20.0)
+    rules = replace(RULES, again=60.0)
+    assert [state.opened(closed, at, rules, middle).pause for at in (80.0, 80.1)] == [30.0, 15.0]
 
 
 def test_it_is_forgotten_when_nothing_of_it_matters():

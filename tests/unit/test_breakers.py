@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from consumer.names import WAIT_TIERS
 from consumer.outcome import Reason
 from tests.breaking import (
     LOST,
+    REFUSED,
     SILENT,
     microsoft,
     smtp,
@@ -37,7 +39,7 @@ async def test_failures_in_a_row_open_an_accounts_breaker_and_nobody_elses(one):
     await one.fail(ACME, 1)
     held = await one.held(ACME)
     assert (held.reason, held.platform) == (Reason.BREAKER_OPEN, False)
-    assert 10 < held.after < 20
+    assert 10 < held.soonest < 20
     assert await one.held(smtp("globex")) is None
     assert one.breakers.open_organizations() == {"acme": "connect_failed"}
     assert one.shown("mailroom_breaker_open") == {'{organization="acme"} 1.0'}
@@ -118,12 +120,58 @@ async def test_new_settings_are_tried_at_once(one):
     assert await one.held(ACME) is None
 
 
-async def test_what_waits_does_not_come_back_all_at_once_and_not_too_late(one):
+async def test_what_waits_comes_back_by_one_wait_queue_and_soon_after_a_short_outage(one):
     await one.fail(ACME)
     after = [(await one.held(ACME)).after for _ in range(10_000)]
-    assert after == sorted(after)
-    assert after[1000] - after[0] > 15
-    assert max(after) < 150
+    assert set(after) <= {float(seconds) for seconds in WAIT_TIERS}
+    assert max(after) == 60
+
+
+async def test_a_mail_that_need_not_go_round_is_told_when_the_next_probe_is_due(one):
+    await one.fail(ACME)
+    for _ in range(5_000):
+        held = await one.held(ACME)
+    assert (held.soonest, held.after) == (14.75, 60.0)
+
+
+async def test_what_is_turned_away_before_its_turn_claims_nothing(one):
+    assert one.breakers.closed(ACME) is None
+    await one.fail(ACME)
+    asked = one.rows.store.asked
+    assert one.breakers.closed(ACME).reason is Reason.BREAKER_OPEN
+    assert one.breakers.closed(smtp("globex")) is None
+    assert one.rows.store.asked == asked
+    await until_due(one.store, one)
+    assert [one.breakers.closed(ACME) for _ in range(3)] == [None] * 3
+    assert await one.probe(ACME) is not None
+    assert one.breakers.closed(ACME) is not None
+
+
+async def test_a_probe_whose_time_runs_out_is_not_to_be_sent(one):
+    await one.fail(ACME)
+    await until_due(one.store, one)
+    permit = await one.probe(ACME)
+    assert one.breakers.still(permit)
+    one.clock.now += 10
+    assert one.breakers.still(permit)
+    one.clock.now += 10
+    assert not one.breakers.still(permit), "a send could outlast it"
+
+
+async def test_a_mail_is_not_to_be_sent_if_its_way_was_closed_meanwhile_and_may_be_if_it_was_opened(one):
+    plain = await one.breakers.enter(ACME)
+    assert one.breakers.still(plain)
+    await one.fail(ACME)
+    assert not one.breakers.still(plain)
+    await until_due(one.store, one)
+    probe = await one.probe(ACME)
+    one.breakers.store_away()
+    assert not one.breakers.still(probe)
+    one.breakers.store_back()
+    assert one.breakers.still(probe)
+    await one.breakers.left(plain, None)
+    one.clock.now += 1000
+    assert one.breakers.still(probe), "it is closed"
 
 
 SHARED = [smtp(name, "relay.example") for name in ("acme", "globex", "initech")]
@@ -139,6 +187,14 @@ async def test_a_server_that_several_share_is_blamed_only_for_more_than_one_of_t
     assert await one.held(smtp("umbrella")) is None
     assert set(one.breakers.open_organizations()) == {"acme", "globex", "initech"}
     assert initech.key == "initech"
+
+
+async def test_accounts_that_fail_together_count_each_for_their_server(one):
+    ways = [smtp(name, "relay.example") for name in "abcde"]
+    for way in ways * 3:
+        if await one.held(way) is None:
+            await one.send(way, REFUSED)
+    assert [row.key for row in await one.rows.all()] == ["endpoint:relay.example:587"]
 
 
 async def test_what_may_be_one_accounts_fault_is_never_its_servers(one):
@@ -197,3 +253,33 @@ async def test_a_database_that_hangs_keeps_nobody_waiting_for_long(one):
     assert await one.held(ACME) is None
     assert time.monotonic() - began < 4
     one.rows.store.answers.set()
+
+
+@pytest.mark.parametrize("code", [Code.SIGN_IN_REFUSED, Code.SENDER_REFUSED, Code.QUOTA_EXHAUSTED], ids=str)
+async def test_a_server_that_refuses_an_account_is_there_for_the_others(one, code):
+    acme, globex, initech = SHARED
+    await one.fail(acme, 5)
+    await one.send(globex, REFUSED)
+    await until_due(one.store, one)
+    await one.breakers.left(await one.probe(globex), AccountProblem(code))
+    assert await one.held(initech) is None
+
+
+async def test_an_address_that_is_forbidden_says_nothing_of_a_server(one):
+    acme, globex, initech = SHARED
+    await one.fail(acme, 5)
+    await one.send(globex, REFUSED)
+    await until_due(one.store, one)
+    await one.breakers.left(await one.probe(globex), AccountProblem(Code.ADDRESS_FORBIDDEN))
+    assert await one.held(initech) is not None
+
+
+async def test_a_providers_api_is_tried_every_five_minutes_at_least(one):
+    ways = [microsoft(name) for name in ("acme", "globex", "initech")]
+    for way in ways * 2:
+        if await one.held(way) is None:
+            await one.fail(way, 1, Temporary(Code.SIGN_IN_UNAVAILABLE))
+    for _ in range(6):
+        await until_due(one.store, one)
+        await one.breakers.left(await one.probe(ways[0]), Temporary(Code.SIGN_IN_UNAVAILABLE))
+    assert {row.pause for row in await one.rows.all() if row.key.startswith("endpoint:")} == {300}

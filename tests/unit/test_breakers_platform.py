@@ -9,7 +9,7 @@ from consumer.breaker_verdicts import scopes_of
 from consumer.breakers import Permit
 from consumer.outcome import Reason
 from consumer.turns import GoAside
-from tests.breaking import LOST, REFUSED, RELAY, SILENT, microsoft, smtp, until_due
+from tests.breaking import LOST, REFUSED, RELAY, SILENT, UNNAMED, microsoft, smtp, until_due
 from transports.errors import AccountProblem, Code, PlatformProblem, Unreachable
 
 pytest_plugins = ("tests.fixtures_breaking",)
@@ -112,9 +112,7 @@ async def _outage(one, error=REFUSED, servers="abc", mails=2):
         one.clock.now += 6
 
 
-@pytest.mark.parametrize(
-    ("error", "scope"), [(REFUSED, "egress"), (SILENT, "egress"), (Unreachable(Code.NAME_NOT_FOUND), "dns")], ids=str
-)
+@pytest.mark.parametrize(("error", "scope"), [(REFUSED, "egress"), (SILENT, "egress"), (UNNAMED, "dns")], ids=str)
 async def test_when_all_servers_fall_silent_it_is_our_own_network(one, error, scope):
     await _outage(one, error)
     held = await one.held(smtp("a"))
@@ -193,3 +191,85 @@ async def test_a_database_that_is_away_holds_all_until_it_answers(one):
     one.rows.store.away = False
     await one.breakers.refresh()
     assert await one.held(RELAY) is None
+
+
+async def test_a_database_that_only_answers_is_not_back(one):
+    one.breakers.store_away()
+    one.rows.store.read_only = True
+    for _ in range(60):
+        one.clock.now += 1
+        await one.breakers.refresh()
+        assert await one.held(RELAY) is not None
+    one.rows.store.read_only = False
+    one.clock.now += 1
+    await one.breakers.refresh()
+    assert await one.held(RELAY) is None
+
+
+async def test_a_ledger_that_fails_over_an_otherwise_good_database_is_left_in_peace_for_longer(one):
+    tries = 0
+    for _ in range(600):
+        if await one.held(RELAY) is None:
+            one.breakers.store_away()
+            tries += 1
+        one.clock.now += 1
+        await one.breakers.refresh()
+    assert tries <= 600 / 30 + 6
+
+
+async def test_whoever_can_write_ends_the_hold_at_once(one):
+    one.breakers.store_away()
+    one.breakers.store_back()
+    assert await one.held(RELAY) is None
+
+
+async def test_names_that_do_not_exist_are_answers_of_a_name_server(one):
+    for _ in range(3):
+        await _outage(one, Unreachable(Code.NAME_NOT_FOUND))
+    assert one.shown("mailroom_platform_hold{") == set()
+    assert set(one.breakers.open_organizations()) == {"a", "b", "c"}
+
+
+async def test_a_name_that_does_not_exist_proves_that_name_servers_answer_again(one):
+    await _outage(one, UNNAMED)
+    await one.breakers.left(await one.probe(smtp("d")), Unreachable(Code.NAME_NOT_FOUND))
+    await one.breakers.refresh()
+    assert await one.held(smtp("a")) is None
+
+
+async def test_mail_without_a_default_service_is_held_with_growing_pauses_and_one_alert(one):
+    waits = []
+    for _ in range(40):
+        waits.append(one.breakers.no_route(Code.PLATFORM_SETTINGS))
+        one.clock.now += waits[-1].soonest
+    assert {(aside.reason, aside.platform) for aside in waits} == {(Code.PLATFORM_SETTINGS, True)}
+    assert (waits[0].soonest, waits[-1].soonest) == (15, 300)
+    await one.breakers.refresh()
+    assert one.shown("mailroom_platform_hold{") == {'reason="platform_settings",scope="default"} 1.0'}
+    assert one.shown("mailroom_platform_problem{") == {'reason="platform_settings",transport="default"} 1.0'}
+    assert await one.held(smtp("acme")) is None
+    assert await one.rows.all() == (), "other processes may have one"
+
+
+async def test_no_default_service_is_over_when_there_is_one(one):
+    one.breakers.no_route(Code.PLATFORM_SETTINGS)
+    assert not (await one.send(RELAY)).probe
+    assert one.shown("mailroom_platform_hold{") == set()
+
+
+async def test_no_default_service_is_over_when_nobody_needs_it(one):
+    one.breakers.no_route(Code.PLATFORM_SETTINGS)
+    for _ in range(400):
+        one.clock.now += 1
+        await one.breakers.refresh()
+    assert one.shown("mailroom_platform_hold{") == set()
+
+
+async def test_a_relay_that_another_replica_holds_is_not_mixed_up_with_there_being_none(one):
+    await one.rows.open("platform:default", "sign_in_refused", 15.0, 1)
+    one.breakers.no_route(Code.PLATFORM_SETTINGS)
+    await one.breakers.refresh()
+    assert one.shown("mailroom_platform_hold{") == {'reason="platform_settings",scope="default"} 1.0'}
+    assert await one.held(RELAY) is None, "there is one"
+    await one.breakers.refresh()
+    assert await one.held(RELAY) is not None, "and it is held as the others say"

@@ -217,7 +217,7 @@ async def test_an_account_problem_on_the_platforms_server_is_ours_and_waits_unco
         verdict = await w.deliver(event(organizationid="globex"))
         assert dict(await w.organizations.suspended()) == {}
     (branch,) = verdict.branches
-    assert branch.decision == Retry(15, counted=False)
+    assert branch.decision == Retry(15.25, counted=False)
 
 
 async def test_without_the_store_nothing_is_sent_and_nothing_is_counted(tmp_path):

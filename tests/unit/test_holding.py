@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from consumer.holding import LOOK, MOST, OTHERS, PlatformHold, others_leave
+from consumer.holding import LOOK, MOST, OTHERS, TURN, PlatformHold, others_leave
 from tests.breaking import Clock
 from tests.waiting import eventually
 
@@ -43,13 +43,24 @@ def test_a_hold_of_everything_keeps_all_in_hand(holding):
     assert holding.everything()
 
 
-def test_what_waits_makes_room_now_and_then(holding, clock):
-    holding.held(["platform:default"])
+@pytest.mark.parametrize(("scope", "longest"), [("platform:default", TURN), ("platform:store", MOST)])
+def test_what_waits_makes_room_often_if_somebody_else_might_be_sent(holding, clock, scope, longest):
+    holding.held([scope])
     seen = []
-    for _ in range(int(2 * (MOST + LOOK))):
+    for _ in range(int(2 * (longest + LOOK))):
         seen.append(holding.everything())
         clock.now += 1
-    assert seen == ([True] * int(MOST) + [False] * int(LOOK)) * 2
+    assert seen == ([True] * int(longest) + [False] * int(LOOK)) * 2
+
+
+def test_who_can_be_sent_waits_a_quarter_of_a_minute_at_most_for_the_rest_to_make_room(holding, clock):
+    holding.held(["platform:default"])
+    for _ in range(int(OTHERS)):
+        began = clock.now
+        while holding.everything():
+            clock.now += 1
+        assert clock.now - began <= 15
+        clock.now += 1
 
 
 def test_who_may_leave_is_a_matter_of_scopes_and_time():
@@ -78,7 +89,7 @@ async def test_a_wait_ends_by_its_time_and_never_later_than_all_make_room(clock)
         return asyncio.timeout(0)
 
     holding = PlatformHold(clock, 20.0, bound=at_once)
-    holding.held(["platform:default"])
+    holding.held(["platform:store"])
     assert holding.everything()
     await holding.wait(5.0)
     await holding.wait(300.0)

@@ -42,11 +42,13 @@ def near(left, right):
         usual=st.floats(0.0, 90.0),
         hold=MOMENTS.filter(lambda moment: moment > WALL + 0.002),
         complained=MOMENTS,
+        account=st.text(max_size=20),
     )
 )
 def test_a_memory_comes_back_to_the_millisecond(memory):
     read = reread(memory)
     assert (read.owner, read.busy, read.less, read.days) == (memory.owner, memory.busy, memory.less, memory.days)
+    assert read.account == memory.account
     for name in ("at", "last_start", "busy_until", "high", "due", "fresh", "hold", "complained", "share", "usual"):
         assert near(getattr(read, name), getattr(memory, name))
     assert near(list(read.ends), list(memory.ends))
@@ -169,6 +171,14 @@ def test_the_promises_go_on_where_they_were():
     lane.finish()
     other = lane.successor()
     assert other.enters(10)[-1].after > last - 20
+
+
+def test_a_memory_of_another_account_is_worth_nothing():
+    lane = Driven(Limits(4, per_day=1), account="old")
+    lane.end(lane.enter())
+    assert lane.successor(account="new").enter().stand is Stand.UNDER_WAY
+    assert isinstance(lane.successor(account="old").enter(), Aside)
+    assert isinstance(lane.successor().enter(), Aside)
 
 
 def test_a_hold_and_what_was_learnt_go_on():

@@ -33,19 +33,15 @@ ENTER = st.tuples(
     st.just("enter"), st.sampled_from("abc"), st.booleans(), st.booleans(), st.integers(1, 4), st.booleans()
 )
 RUN = st.tuples(st.just("run"), st.sampled_from([0.0, 0.01, 0.3, 1.0, 3.0, 20.0, 30.0, 40.0, 61.0, 300.0]))
-STEPS = st.lists(
-    st.one_of(
-        ENTER,
-        RUN,
-        ENTER,
-        RUN,
-        st.tuples(st.just("end"), st.integers(0, 9), ERRORS),
-        st.tuples(st.just("end"), st.integers(0, 9), st.none()),
-        st.tuples(st.just("give up"), st.integers(0, 99)),
-        st.tuples(st.just("want"), st.integers(0, 9)),
-    ),
-    min_size=20,
-    max_size=100,
+STEP = st.one_of(
+    ENTER,
+    RUN,
+    ENTER,
+    RUN,
+    st.tuples(st.just("end"), st.integers(0, 9), ERRORS),
+    st.tuples(st.just("end"), st.integers(0, 9), st.none()),
+    st.tuples(st.just("give up"), st.integers(0, 99)),
+    st.tuples(st.just("want"), st.integers(0, 9)),
 )
 
 
@@ -116,7 +112,7 @@ class Watched(Driven):
         )
 
 
-@given(LIMITS, STEPS, st.booleans())
+@given(LIMITS, st.lists(STEP, min_size=20, max_size=100), st.booleans())
 def test_the_limits_hold_whatever_happens_and_nothing_is_left_behind(limits, steps, asking):
     lane = Watched(limits, asking)
     for step in steps:
@@ -134,10 +130,10 @@ def test_the_limits_hold_whatever_happens_and_nothing_is_left_behind(limits, ste
     assert lane.enter("d").stand is Stand.UNDER_WAY
 
 
-@given(LIMITS, st.lists(st.lists(STEPS.map(lambda steps: steps[:25]), min_size=1, max_size=1), min_size=2, max_size=4))
+@given(LIMITS, st.lists(st.lists(STEP, min_size=15, max_size=25), min_size=2, max_size=4))
 def test_the_limits_hold_across_hand_overs(limits, lives):
     lane = Watched(limits)
-    for (steps,) in lives:
+    for steps in lives:
         for step in steps:
             lane.do(step)
         for place in lane.places:  # what a drain does

@@ -25,27 +25,28 @@ def finish(simulation, longest):
         assert simulation.now < longest
 
 
-@pytest.mark.parametrize("per_minute", [30, 60])
-def test_a_paced_backlog_leaves_at_its_rate_with_few_hops(per_minute):
+@pytest.mark.parametrize(("per_minute", "backlog"), [(30, 2500), (60, 5000)])
+def test_a_paced_backlog_leaves_at_its_rate_with_few_hops(per_minute, backlog):
     simulation = Simulation(Limits(4, per_minute=per_minute))
-    simulation.publish(5000)
+    simulation.publish(backlog)
     urgent = []
     for _ in range(8):
         simulation.run(333)
         urgent += simulation.publish(1, high=True)
-    finish(simulation, 5000 * 60 / per_minute * 1.2)
+    finish(simulation, backlog * 60 / per_minute * 1.2)
     hops = [event.hops for event in simulation.events]
     assert simulation.mailbox.most_in(60) <= per_minute
     assert simulation.mailbox.most_under_way <= 4
     assert achieved(simulation, per_minute) >= 0.93
     assert mean(hops) <= 10
     assert max(hops) <= 50
-    assert mean(event.promises for event in simulation.events) <= 1.3
+    # A promise reaches one hour far, so who is behind that needs another one.
+    assert mean(event.promises for event in simulation.events) <= 1.5
     assert simulation.longest_wait <= 2.26
     assert max(event.sent - event.published for event in urgent) <= 5
 
 
-@pytest.mark.parametrize(("per_minute", "every"), [(60, 37), (30, 53), (120, 11)])
+@pytest.mark.parametrize(("per_minute", "every"), [(60, 37), (30, 53), (120, 11), (300, 5)])
 def test_hand_overs_change_nothing(per_minute, every):
     simulation = Simulation(Limits(4, per_minute=per_minute), seed=per_minute)
     simulation.publish(1500)

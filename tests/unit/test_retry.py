@@ -70,7 +70,7 @@ def test_an_account_problem_parks():
 
 def test_a_platform_problem_waits_for_ever_without_counting():
     decision = judge(errors.PlatformProblem(Code.STORE_UNAVAILABLE), 99, age=80 * 3600).decision
-    assert decision == Retry(15, counted=False)
+    assert decision == Retry(15.25, counted=False)
 
 
 def test_an_unknown_outcome_is_sent_once_more_after_the_pause():

@@ -24,6 +24,13 @@ OWN = OrganizationSettings(
 )
 
 
+MAILBOX = "anna.berg@acme.example"
+
+
+def fingerprint(settings, kind=TransportKind.SMTP):
+    return route_of(replace(OWN, account=settings, kind=kind)).fingerprint
+
+
 def route_of(settings):
     route = choose(settings, DEFAULT, NOON)
     assert isinstance(route, Route)
@@ -105,3 +112,29 @@ def test_a_kind_this_version_does_not_know_has_no_route_and_never_the_platforms(
 
 def test_without_a_platform_default_there_is_no_route_and_it_is_our_fault():
     assert choose(None, None, NOON) == NoRoute(Code.PLATFORM_SETTINGS, "default", platform=True)
+
+
+def test_an_account_is_told_from_another_one_without_naming_it():
+    server = SmtpSettings("mail.acme.example", 587, Security.STARTTLS, "anna", "secret-one")
+    gmail, graph = GmailSettings("grant-1", MAILBOX), Microsoft365Settings("grant-1", MAILBOX)
+    unknown = Microsoft365Settings("grant-1", "")
+    found = {
+        fingerprint(server),
+        fingerprint(replace(server, host="mail.other.example")),
+        fingerprint(replace(server, username="bert")),
+        fingerprint(gmail, TransportKind.GMAIL),
+        fingerprint(replace(gmail, mailbox="bert@acme.example"), TransportKind.GMAIL),
+        fingerprint(graph, TransportKind.MICROSOFT365),
+        fingerprint(unknown, TransportKind.MICROSOFT365),
+        fingerprint(replace(unknown, grant="grant-2"), TransportKind.MICROSOFT365),
+        route_of(None).fingerprint,
+    }
+    assert len(found) == 9
+    assert all(len(one) == 18 and int(one, 16) >= 0 for one in found)
+
+
+def test_the_same_mailbox_with_another_password_or_consent_is_the_same_account():
+    server = SmtpSettings("mail.acme.example", 587, Security.STARTTLS, "anna", "secret-one")
+    gmail = GmailSettings("grant-1", MAILBOX)
+    assert fingerprint(server) == fingerprint(replace(server, password="secret-two", max_connections=9))
+    assert fingerprint(gmail, TransportKind.GMAIL) == fingerprint(replace(gmail, grant="2"), TransportKind.GMAIL)

@@ -9,6 +9,7 @@ import pytest
 
 from config.errors import StoreUnavailable
 from config.limits import Limits
+from consumer.lane_line import LITTLE
 from consumer.lane_memory import from_bytes
 from consumer.outcome import Reason
 from consumer.turns import Ask, GoAside
@@ -319,6 +320,61 @@ async def test_another_account_of_the_organisation_has_not_been_throttled(turns)
     turns.forgive("acme")
     turns.forgive("globex")
     await Mail(turns, acme()).end()
+
+
+async def test_what_a_mail_takes_is_learnt_from_when_it_is_handed_over(turns, clock):
+    limits = Limits(1, per_day=100)
+    async with turns.take(acme(limits)) as turn:
+        turn.begins()  # too early, so nothing begins
+        await turn.granted()
+        clock.ahead += 60
+        turn.begins()
+        turn.ended(None)
+    assert memory_of(turns).usual < 0.25
+    async with turns.take(acme(limits)) as turn:
+        await turn.granted()
+        clock.ahead += 60
+        turn.ended(None)
+    assert memory_of(turns).usual < 0.25
+
+
+async def test_a_mail_for_another_account_meets_nothing_of_the_one_before(turns, clock, memories):
+    limits = Limits(1, per_day=1)
+    await Mail(turns, acme(limits, fingerprint="old")).end()
+    with pytest.raises(GoAside):
+        await Mail(turns, acme(limits, fingerprint="old")).task
+    write(turns, memories)
+    await Mail(process(clock, memories, "two"), acme(limits, fingerprint="new")).end()
+    await Mail(turns, acme(limits, fingerprint="new")).end()
+    assert memory_of(turns).account == "new"
+
+
+async def test_an_organisation_with_much_in_hand_is_skimmed_off_where_its_partition_is_crowded(turns):
+    asks = {name: Ask("", name, ONE, crowded=name == "acme") for name in ("acme", "globex")}
+    mails = [Mail(turns, ask) for ask in asks.values() for _ in range(LITTLE)]
+    await eventually(lambda: turns.pressure().waiting == 2 * LITTLE - 1)
+    assert turns.skim("globex", due=False) is None  # whose lane that is, is not known
+    aside = turns.skim("acme", due=False)
+    assert aside is not None
+    assert aside.reason is Reason.CROWDED
+    assert turns.skim("acme", due=True) is None
+    turns.drop_idle()
+    assert turns.skim("acme", due=False) is None
+    for mail in mails:
+        mail.task.cancel()
+    await asyncio.gather(*(mail.task for mail in mails), return_exceptions=True)
+
+
+async def test_a_flood_of_slow_mail_leaves_room_in_the_platforms_lane(turns):
+    flood = [Mail(turns, Ask("", "flood", FOUR)) for _ in range(12)]
+    await eventually(lambda: stages(flood).count("under way") == 3)
+    small = Mail(turns, Ask("", "small", FOUR))
+    await eventually(lambda: small.stage == "under way")
+    await small.end()
+    for mail in flood:
+        mail.go.set()
+    await asyncio.gather(*(mail.task for mail in flood))
+    assert (turns.pressure().waiting, turns.pressure().under_way) == (0, 0)
 
 
 async def test_a_turn_outside_its_block_is_a_mistake(turns):

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from transports.errors import Code, DeliveryError, Unreachable
+from transports.errors import Code, DeliveryError, NameServerSilent, Unreachable
 from transports.smtp.failures import NAME, translate
 from transports.smtp.guard import Address, host_name, literal_address
 from transports.smtp.phases import Phase
@@ -36,11 +36,20 @@ async def _resolve(name: str, port: int, context: SmtpContext, deadline: float) 
         async with asyncio.timeout_at(min(deadline, loop.time() + context.connect_timeout)):
             answers = await context.resolver(name, port)
     except (OSError, UnicodeError) as error:
-        raise Unreachable(Code.NAME_NOT_FOUND, transport=NAME) from error
+        # For a person both look alike: nobody is to learn here which inner names there are.
+        kind = NameServerSilent if _unanswered(error) else Unreachable
+        raise kind(Code.NAME_NOT_FOUND, transport=NAME) from error
     if not answers:
         raise Unreachable(Code.NAME_NOT_FOUND, transport=NAME)
     # A zone identifier would make a link-local address pass for another one.
     return tuple(ip_address(answer.partition("%")[0]) for answer in answers)
+
+
+def _unanswered(error: Exception) -> bool:
+    """Whether no name server answered; the others of getaddrinfo(3)'s errors say that there is no such name."""
+    if isinstance(error, socket.gaierror):
+        return error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM)
+    return isinstance(error, OSError)
 
 
 async def dial(addresses: Sequence[Address], port: int, context: SmtpContext, deadline: float) -> socket.socket:
