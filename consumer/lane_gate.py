@@ -13,6 +13,15 @@ _LEAD: Final = 0.1
 """Seconds before its start in which a mail of a paced lane may ask what must be asked."""
 
 
+CUT: Final = 2.25
+"""Seconds after which a mail goes aside, whatever was expected."""
+
+AGAIN: Final = 0.5
+CUT_QUICK: Final = 8.0
+"""The same where mails take little: putting off what leaves in seconds costs more than holding it, and neighbours in a
+crowded partition are not held up by it."""
+
+
 class Gate:
     """The questions that a lane asks of its parts. Pure, and nothing changes by them."""
 
@@ -43,6 +52,10 @@ class Gate:
         if (self._line.waiting and self._line.has_next) or not self.may_come_near(now):
             return False
         return not self._near.full(place.organization, self.most(now)) and not self._account.day_wait(place.units, now)
+
+    def may_stay(self, place: Place, now: float) -> bool:
+        """Whether a mail may wait on; it is to be asked again after ``CUT`` seconds, and then every ``AGAIN``."""
+        return now < place.since + (CUT_QUICK if self._account.quick(now) else CUT)
 
     def may_wait(self, place: Place, now: float, patience: float) -> bool:
         """Whether a mail may join the line: it is likely to start within ``patience`` seconds, or nobody can tell."""

@@ -12,7 +12,7 @@ from typing import Final
 from config.limits import Limits
 from consumer.lane_account import Account
 from consumer.lane_cuts import Cuts
-from consumer.lane_gate import Gate
+from consumer.lane_gate import AGAIN, CUT, Gate
 from consumer.lane_line import Aside, Line, Place, Rank, Stand
 from consumer.lane_memory import Memory
 from consumer.lane_near import Near
@@ -23,9 +23,6 @@ from transports.errors import Code, DeliveryError
 
 PATIENCE: Final = 2.0
 """Seconds that a mail may be expected to wait here."""
-
-CUT: Final = 2.25
-"""Seconds after which it goes aside, whatever was expected."""
 
 _GRACE: Final = 5.0
 """Seconds by which a send may overrun its deadline before it is cut off."""
@@ -118,7 +115,7 @@ class Lane:
         most = self._gate.most(now)
         if self._gate.may_start(now) and self._near.first(most) is None and not self._near.busy(place, most):
             self._start(place, now)
-        elif now >= place.since + CUT or self._account.learning.hold > now + PATIENCE:
+        elif not self._gate.may_stay(place, now) or self._account.learning.hold > now + PATIENCE:
             self._put_out(place, now)
         else:
             place.stand = Stand.READY
@@ -154,8 +151,11 @@ class Lane:
             self._start(ready, now)
             moved.append(ready)
         for place in self._cuts.past(now):
-            self._put_out(place, now)
-            moved.append(place)
+            if self._gate.may_stay(place, now):
+                self._cuts.add(place, now + AGAIN)
+            else:
+                self._put_out(place, now)
+                moved.append(place)
         full = None if most is None else partial(self._near.full, most=most)
         while self._gate.may_come_near(now) and (following := self._line.pop(now, full)) is not None:
             if self._account.day_wait(following.units, now) > 0:

@@ -53,6 +53,9 @@ class _Slot:
     async def granted(self) -> None:
         pass
 
+    def begins(self) -> None:
+        """Learns nothing."""
+
     def ended(self, error: DeliveryError | None) -> None:
         free, self._free = self._free, None
         if free is not None:

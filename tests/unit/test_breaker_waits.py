@@ -51,7 +51,8 @@ def test_a_crowd_is_counted_until_it_is_back():
 
 def test_a_large_backlog_costs_few_hops_however_long_it_lasts():
     """50,000 mails in the queue, 500 hops a second, an account that never answers."""
-    chance, crowd, looks, back = random.Random(3), Crowd(), Counter(), [0.0] * 50_000
+    chance, crowd, back = random.Random(3), Crowd(), [0.0] * 50_000
+    looks: Counter[int] = Counter()
     at = 0.0
     while at < 3 * 3600:
         at = max(heapq.heappop(back), at + 1 / 500)

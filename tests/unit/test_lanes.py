@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from config.limits import DayUnit, Limits
+from consumer.lane_gate import CUT
 from consumer.lane_line import LITTLE, Aside, Rank, Stand
-from consumer.lanes import CUT, PATIENCE
+from consumer.lanes import PATIENCE
 from consumer.outcome import Reason
 from tests.lane_driving import Driven
 from transports.errors import Code, Throttled, Unreachable

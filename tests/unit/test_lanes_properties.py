@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.limits import DayUnit, Limits
+from consumer.lane_gate import AGAIN, CUT_QUICK
 from consumer.lane_line import Aside, Rank, Stand
-from consumer.lanes import CUT
 from tests.lane_driving import Driven
 from transports.errors import Code, Throttled, Unreachable
 
@@ -80,8 +80,12 @@ class Watched(Driven):
             case ("run", seconds):
                 self.run(seconds)
         assert self.lane.under_way <= self.lane.limits.concurrency
-        assert all(place.stand is not Stand.WAITING or self.now <= place.since + CUT for place in self.places)
-        assert all(place.stand is not Stand.READY or self.now <= place.since + CUT for place in self.places)
+        assert all(
+            place.stand is not Stand.WAITING or self.now <= place.since + CUT_QUICK + AGAIN for place in self.places
+        )
+        assert all(
+            place.stand is not Stand.READY or self.now <= place.since + CUT_QUICK + AGAIN for place in self.places
+        )
 
     def most_in_a_minute(self):
         """The most mails that can have arrived in one minute, each at any moment between its start and its end."""

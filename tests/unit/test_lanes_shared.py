@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.limits import Limits
+from consumer.lane_gate import AGAIN, CUT, CUT_QUICK
 from consumer.lane_line import LITTLE, Aside, Rank, Stand
-from consumer.lanes import CUT
 from consumer.names import WAIT_TIERS
 from consumer.outcome import Reason
 from tests.lane_driving import Driven
@@ -143,7 +143,7 @@ def test_whatever_happens_nobody_has_more_than_its_share_and_nothing_is_left_beh
             assert all(under_way(lane, name) <= share for name in "ab")
             assert len(lane.under_way()) <= concurrency
         waits = lane.of(Stand.WAITING, Stand.READY)
-        assert all(lane.now <= place.since + CUT for place in waits)
+        assert all(lane.now <= place.since + CUT_QUICK + AGAIN for place in waits)
         assert not waits or lane.lane.wake_at(lane.now) is not None
     for place in lane.places:
         if place.stand not in (Stand.LEFT, Stand.OUT):
