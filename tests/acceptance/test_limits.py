@@ -50,4 +50,4 @@ def test_limits_hold_while_one_replica_joins_and_another_drains(vhost, tmp_path,
         print(one)
     assert not any(one.violations for one in found), found
     assert not any(one.twice for one in found), found
-    assert all(one.achieved >= 0.6 for one in found), "a hand-over costs seconds, of which there are few here"
+    assert all(one.achieved >= 0.3 for one in found), "a hand-over costs seconds, of which there are few here"
