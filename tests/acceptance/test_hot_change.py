@@ -80,6 +80,9 @@ def test_every_replica_uses_changed_settings_for_the_next_mail_and_lets_running_
     old, told, untold = servers
     publish(vhost, events(1))
     eventually_blocking(lambda: recipients(old) == owed(1), 20, what="all have been served once")
+    # The server has a mail a moment before the replica has it on record and says so.
+    everybody = set(ORGANIZATIONS)
+    eventually_blocking(lambda: set().union(*shares(replicas)) == everybody, what="all of them are told")
     served = shares(replicas)
     assert all(served), "both replicas have organisations"
     assert not served[0] & served[1]
@@ -115,4 +118,5 @@ def test_every_replica_uses_changed_settings_for_the_next_mail_and_lets_running_
     eventually_blocking(lambda: told.open_connections == 0, what="the connections before are closed")
     assert (recipients(old), recipients(told)) == (ended, owed(2)), "no mail went twice, or by another server"
     assert not sink.taken, "never by the platform's own server"
+    eventually_blocking(lambda: sum(len(one.lines("handed off")) for one in replicas) >= 3 * len(ORGANIZATIONS))
     assert shares(replicas) == served

@@ -11,8 +11,8 @@ from tests.running import command, environment
 from tests.running_broker import publish
 from tests.waiting import eventually_blocking
 
-QUICK = {f"quick-{number}": Allowed(4, 22, 5.0) for number in range(3)}
-"""As many in five seconds as a limit of 240 a minute gives, and two for a machine that does other things as well."""
+QUICK = {f"quick-{number}": Allowed(4, 30, 5.0) for number in range(3)}
+"""As many in five seconds as a limit of 240 a minute gives, and what may be caught up of starts that were missed."""
 PER_MINUTE = 240
 SLOTS = ("slots-0", "slots-1", "slots-2")
 """Four mails at once, however many in a minute."""
@@ -43,11 +43,12 @@ def test_limits_hold_while_one_replica_joins_and_another_drains(vhost, tmp_path,
         fleet.join()
         eventually_blocking(lambda: least() >= 12, what="and with two replicas")
         fleet.drain()
-        eventually_blocking(lambda: least() >= 40, 30, what="and with the other one")
+        eventually_blocking(lambda: least() >= 40, 60, what="and with the other one")
         until = time.monotonic()
         found = [one.found(until) for one in mailboxes]
     for one in found:
         print(one)
     assert not any(one.violations for one in found), found
     assert not any(one.twice for one in found), found
-    assert all(one.achieved >= 0.3 for one in found), "a hand-over costs seconds, of which there are few here"
+    paced = [one for one in found if one.organization.startswith("quick")]
+    assert all(one.achieved >= 0.6 for one in paced), "a hand-over costs seconds, of which there are few here"
